@@ -1,0 +1,63 @@
+"""resunet-zoo: residual U-Nets for Keras 3, with exact numbers and pictures of every architecture.
+
+    import zoo
+    model = zoo.get("resunet-v2")
+
+Importing `zoo` loads no backend: each public name is imported when it is first used.
+"""
+
+from __future__ import annotations
+
+__version__ = "0.1.0"
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from zoo.analysis import Report as Report
+    from zoo.analysis import analyze as analyze
+    from zoo.catalog import list_models as list_models
+    from zoo.config import ModelConfig as ModelConfig
+    from zoo.entry import Entry as Entry
+    from zoo.entry import Numbers as Numbers
+    from zoo.entry import Reference as Reference
+    from zoo.errors import AnalysisError as AnalysisError
+    from zoo.errors import ConfigError as ConfigError
+    from zoo.errors import RegistryError as RegistryError
+    from zoo.errors import RenderError as RenderError
+    from zoo.errors import UnknownModelError as UnknownModelError
+    from zoo.errors import WeightsError as WeightsError
+    from zoo.errors import ZooError as ZooError
+    from zoo.registry import build as build
+    from zoo.registry import get as get
+    from zoo.registry import info as info
+    from zoo.registry import register as register
+    from zoo.render import plot as plot
+
+_HOMES = {
+    "zoo.catalog": ("list_models",),
+    "zoo.registry": ("build", "get", "info", "register"),
+    "zoo.analysis": ("Report", "analyze"),
+    "zoo.render": ("plot",),
+    "zoo.config": ("ModelConfig",),
+    "zoo.entry": ("Entry", "Numbers", "Reference"),
+    "zoo.errors": (
+        "AnalysisError", "ConfigError", "RegistryError", "RenderError", "UnknownModelError", "WeightsError", "ZooError",
+    ),
+}  # fmt: skip
+_HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
+
+__all__ = [*sorted(_HOME_OF)]
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOME_OF:
+        message = f"module 'zoo' has no attribute {name!r}"
+        raise AttributeError(message)
+    from importlib import import_module
+
+    value = getattr(import_module(_HOME_OF[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]

@@ -1,0 +1,43 @@
+"""The errors of the zoo: every failure that a user can cause is a `ZooError`."""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+class ZooError(Exception):
+    """Base of every error that the zoo raises on purpose."""
+
+
+class UnknownModelError(ZooError, LookupError):
+    """No entry has the name that was asked for."""
+
+
+class ConfigError(ZooError, ValueError):
+    """A field of a config does not exist or has a value that it cannot take."""
+
+
+class RegistryError(ZooError, ValueError):
+    """An entry cannot be registered: ill-formed name, duplicate, or a broken plug-in."""
+
+
+class WeightsError(ZooError, LookupError):
+    """Weights were asked for that the zoo cannot give."""
+
+
+class AnalysisError(ZooError, ValueError):
+    """A model cannot be analysed: not a functional Keras model, or no concrete input shape."""
+
+
+class RenderError(ZooError, RuntimeError):
+    """A picture cannot be made: unknown format, or no engine that draws it."""
+
+
+def close_matches(word: str, options: Iterable[str]) -> str:
+    """Returns `"; did you mean 'a' or 'b'?"` for the options nearest to `word`, or an empty string."""
+    import difflib  # costs a millisecond: only when something went wrong
+
+    near = difflib.get_close_matches(word, list(options), n=3, cutoff=0.6)
+    return "; did you mean " + " or ".join(repr(match) for match in near) + "?" if near else ""
