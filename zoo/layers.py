@@ -45,7 +45,12 @@ class ResizeLike(keras.layers.Layer):
     def call(self, inputs: Any) -> Any:
         """Resizes the first tensor to the spatial size of the second."""
         image, reference = inputs
-        return ops.image.resize(image, ops.shape(reference)[1:-1], interpolation="bilinear")
+        size = ops.shape(reference)[1:-1]
+        if all(isinstance(side, int) for side in size):
+            return ops.image.resize(image, size, interpolation="bilinear")
+        import tensorflow as tf  # it alone traces open sizes, as tensors; Keras' own function cannot compare these with 0
+
+        return tf.cast(tf.image.resize(image, size), image.dtype)
 
     def compute_output_shape(self, input_shape: list[tuple[int | None, ...]]) -> tuple[int | None, ...]:
         """Returns the second shape with the channels of the first."""

@@ -1,14 +1,13 @@
-"""Multiply-accumulates of each operation, from a table; what is not in the table is reported, never a silent zero.
+"""Multiply-accumulates of each operation for one image; what is not in the table is reported, never a silent zero.
 
 One MAC is one multiplication with its addition. Counted: convolutions, dense layers, attention and matrix products.
-Everything else in the table is element-wise work or data movement and counts zero MACs by convention (about 0.1 % of a
-U-Net's arithmetic). Biases are not counted. FLOPs are 2 x MACs.
+Element-wise work and data movement count zero MACs by convention (about 0.1 % of a U-Net's arithmetic), and so do biases.
+A kernel counts in full at the border, where some of its taps meet padding. FLOPs are 2 x MACs.
 """
 
 from __future__ import annotations
 
 import math
-import re
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -26,15 +25,12 @@ def macs(node: Node, inputs: tuple[Shape, ...]) -> int | None:
         node: What is counted.
         inputs: Shapes that it reads, without the batch.
     """
-    kind = kind_of(node)
-    if kind in COUNTERS:
-        return COUNTERS[kind](node, inputs)
-    return 0 if kind in FREE else None
+    from zoo.analysis.operators import operator_of  # the table reads the counters below: no cycle at import
 
-
-def kind_of(node: Node) -> str:
-    """Returns the op without the number of axes in its name: `Conv2DTranspose -> ConvTranspose`."""
-    return re.sub(r"[123]D", "", node.op)
+    operator = operator_of(node)
+    if operator is None:
+        return None
+    return operator.macs(node, inputs) if operator.macs else 0
 
 
 def not_understood(graph: Graph) -> tuple[str, ...]:
@@ -46,82 +42,44 @@ def _kernel_size(node: Node, name: str = "kernel") -> int:
     return next(weight.size for weight in node.weights if weight.name == name)
 
 
-def _per_output(node: Node, inputs: tuple[Shape, ...]) -> int:
+def per_output(node: Node, inputs: tuple[Shape, ...]) -> int:
     """Every output position uses the whole kernel; grouped kernels hold `C / groups` inputs for each output."""
     return math.prod(node.shape[:-1]) * _kernel_size(node)
 
 
-def _per_input(node: Node, inputs: tuple[Shape, ...]) -> int:
+def per_input(node: Node, inputs: tuple[Shape, ...]) -> int:
     """A transposed convolution multiplies every input position with the whole kernel."""
     return math.prod(inputs[0][:-1]) * _kernel_size(node)
 
 
-def _separable(node: Node, inputs: tuple[Shape, ...]) -> int:
+def separable(node: Node, inputs: tuple[Shape, ...]) -> int:
+    """A depthwise convolution, then a 1x1 convolution, both at the output positions."""
     positions = math.prod(node.shape[:-1])
     return positions * (_kernel_size(node, "depthwise_kernel") + _kernel_size(node, "pointwise_kernel"))
 
 
-def _product_of_axes(node: Node, inputs: tuple[Shape, ...]) -> int:
+def product_of_axes(node: Node, inputs: tuple[Shape, ...]) -> int:
+    """An einsum multiplies once for each combination of its indices."""
     return math.prod(node.dims)
 
 
-def _matmul(node: Node, inputs: tuple[Shape, ...]) -> int:
-    return math.prod(node.shape) * inputs[0][-1]
-
-
-def _contraction(node: Node, inputs: tuple[Shape, ...]) -> int:
+def contraction(node: Node, inputs: tuple[Shape, ...]) -> int:
+    """A matrix product: every output is a sum over the contracted axis, `dims[0]`."""
     return math.prod(node.shape) * node.dims[0]
 
 
-def _attention(node: Node, inputs: tuple[Shape, ...]) -> int:
-    """Scores and their weighted sum: `(Tq, C) x (Tk, C)` and `(Tq, Tk) x (Tk, V)`."""
-    query, value = inputs[0], inputs[1]
-    key = inputs[2] if len(inputs) > 2 else value
-    return query[-2] * key[-2] * (query[-1] + value[-1])
+def attention(node: Node, inputs: tuple[Shape, ...]) -> int:
+    """Scores and their weighted sum: `dims` is pairs of positions, MACs per score, channels of the value."""
+    pairs, score, value = node.dims
+    return pairs * (score + value)
 
 
-def _multi_head_attention(node: Node, inputs: tuple[Shape, ...]) -> int:
-    """The four projections, the scores and their weighted sum over all heads."""
-    query, value = inputs[0], inputs[1] if len(inputs) > 1 else inputs[0]
-    key = inputs[2] if len(inputs) > 2 else value
-    heads, key_dim, value_dim = node.dims
+def multi_head_attention(node: Node, inputs: tuple[Shape, ...]) -> int:
+    """The projections, the scores and their weighted sum over all heads.
+
+    `dims` is heads, pairs of positions, channels of a key and of a value, then the positions that each kernel works on.
+    """
+    heads, pairs, key_dim, value_dim, *positions = node.dims
     kernels = [weight.size for weight in node.weights if weight.name == "kernel"]
-    tokens = (math.prod(query[:-1]), math.prod(key[:-1]), math.prod(value[:-1]), math.prod(query[:-1]))
-    projections = sum(count * size for count, size in zip(tokens, kernels, strict=True))
-    return projections + heads * tokens[0] * tokens[1] * (key_dim + value_dim)
-
-
-COUNTERS: dict[str, Counter] = {
-    "Conv": _per_output,
-    "DepthwiseConv": _per_output,
-    "SeparableConv": _separable,
-    "ConvTranspose": _per_input,
-    "Dense": _per_output,
-    "EinsumDense": _product_of_axes,
-    "Dot": _contraction,
-    "Attention": _attention,
-    "MultiHeadAttention": _multi_head_attention,
-    "GroupedQueryAttention": _multi_head_attention,
-    "ops.Matmul": _matmul,
-    "ops.Einsum": _product_of_axes,
-}
-"""Operation (number of axes left out) to its count."""
-
-_FREE_LAYERS = (
-    "InputLayer Identity Activation ReLU LeakyReLU PReLU ELU Softmax "
-    "BatchNormalization GroupNormalization LayerNormalization RMSNormalization UnitNormalization SpectralNormalization "
-    "Normalization Rescaling "
-    "MaxPooling AveragePooling GlobalAveragePooling GlobalMaxPooling AdaptiveAveragePooling AdaptiveMaxPooling "
-    "UpSampling Resizing ZeroPadding Cropping CenterCrop Flatten Reshape Permute RepeatVector "
-    "Add Subtract Multiply Average Maximum Minimum Concatenate "
-    "Dropout SpatialDropout AlphaDropout GaussianDropout GaussianNoise ActivityRegularization Masking "
-    "MatchChannels ResizeLike"
-)
-_FREE_OPS = (
-    "Add Subtract Multiply Divide TrueDivide Power Square Sqrt Rsqrt Abs Absolute Negative Sign Exp Log Maximum Minimum Clip "
-    "Relu Relu6 LeakyRelu Elu Selu Celu Gelu Silu Sigmoid HardSigmoid HardSilu Softplus Softsign Softmax LogSoftmax Tanh Mish "
-    "Mean Sum Max Min Var Std Concatenate Stack Split Reshape Transpose Squeeze ExpandDims GetItem Pad Cast Flip Repeat Tile "
-    "BroadcastTo Resize Where"
-)
-FREE = frozenset(_FREE_LAYERS.split()) | {f"ops.{name}" for name in _FREE_OPS.split()}
-"""Operations of the table that are element-wise work or data movement: zero MACs."""
+    projections = sum(count * size for count, size in zip(positions, kernels, strict=True))
+    return projections + heads * pairs * (key_dim + value_dim)

@@ -1,50 +1,39 @@
 """Memory of activations: the inference peak by liveness, and what training keeps for the backward pass.
 
-Assumptions, stated on every page: batch 1; each layer writes its output to a new tensor (no fusion, no workspace of the
-convolution library); layers run in the order of the graph; a tensor is freed after its last reader. Layers that only
-pass their input on (dropout at inference, reshape) cost nothing.
+Assumptions, stated on every page. For the inference peak: batch 1; layers run in the order of the graph; each layer writes
+its output to a new tensor (no fusion, no workspace of the convolution library, no copies inside a layer); a tensor is freed
+after its last reader, outputs of the model stay; layers that only pass their input on (dropout at inference, reshape) cost
+nothing.
+
+For training: the tensors that the gradient formulas read, each once. A convolution keeps its input, and only if it is
+trained; batch normalisation its input (a float32 copy in half precision); ReLU, sigmoid, tanh and softmax their output;
+GELU, SiLU and the like their input; max pooling both; a product of tensors its inputs; dropout one byte for each value. Sums,
+concatenation, average pooling, padding and up-sampling keep nothing. Layers before the first trained weight keep nothing.
+Statistics per channel, gradients on their way and workspaces are left out.
 """
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING
 
-from zoo.analysis.cost import COUNTERS, kind_of
-from zoo.analysis.graph import DTYPE_BYTES
+from zoo.analysis.operators import OUTPUT_ACTIVATIONS, operator_of
 
 if TYPE_CHECKING:
+    from collections.abc import Set
+
     from zoo.analysis.graph import Graph, Node
-
-VIEWS = frozenset(
-    "Identity Dropout SpatialDropout AlphaDropout GaussianDropout GaussianNoise ActivityRegularization Flatten Reshape "
-    "ops.Reshape ops.Squeeze ops.ExpandDims".split()
-)
-"""Layers whose output at inference is their input."""
-
-KEEPS_INPUT = frozenset(
-    "BatchNormalization GroupNormalization LayerNormalization RMSNormalization MaxPooling GlobalMaxPooling PReLU LeakyReLU ELU "
-    "Multiply Maximum Minimum Dot ops.Multiply ops.Matmul ops.Einsum ops.Divide ops.Square ops.Maximum ops.Minimum".split()
-)
-"""Layers whose gradient needs what they read, besides convolutions and dense layers."""
-
-KEEPS_OUTPUT = frozenset("ReLU Softmax MaxPooling ops.Relu ops.Sigmoid ops.Softmax ops.Tanh ops.Exp ops.Sqrt".split())
-"""Layers whose gradient needs what they wrote."""
-
-OUTPUT_ACTIVATIONS = frozenset("relu relu6 sigmoid tanh softmax hard_sigmoid exponential elu selu".split())
-"""Activations whose gradient follows from their output; the others keep their input."""
 
 
 def inference_peak(graph: Graph) -> tuple[int, str]:
     """Returns the bytes of the largest set of tensors alive at once, and the node during which it happens (the first one)."""
-    roots = _storage_roots(graph)
+    roots = _storage_roots(graph, views=("always", "inference"))
     last_use = _last_uses(graph, roots)
     alive: dict[str, int] = {}
     peak, where = 0, ""
     for step, node in enumerate(graph.nodes):
         for tensor in node.outputs:
             if roots[tensor] == tensor:
-                alive[tensor] = tensor_bytes(graph, tensor)
+                alive[tensor] = graph.bytes_of[tensor]
         total = sum(alive.values())
         if total > peak:
             peak, where = total, node.name
@@ -54,36 +43,56 @@ def inference_peak(graph: Graph) -> tuple[int, str]:
 
 def training_activations(graph: Graph) -> int:
     """Returns the bytes of the tensors that the backward pass needs, each counted once."""
-    roots = _storage_roots(graph)
-    kept = {roots[tensor] for node in graph.nodes for tensor in kept_for_backward(node)}
-    return sum(tensor_bytes(graph, tensor) for tensor in kept)
+    roots = _storage_roots(graph, views=("always",))
+    learning = _learning(graph)
+    kept = {roots[tensor] for node in graph.nodes for tensor in kept_for_backward(node, learning)}
+    inner = sum(node.inner for node in graph.nodes if not learning.isdisjoint(node.outputs))
+    return sum(graph.bytes_of[tensor] for tensor in kept) + inner
 
 
-def kept_for_backward(node: Node) -> tuple[str, ...]:
-    """Returns the tensors that the gradient of a node reads; everything where the operation is not in the table."""
-    kind = kind_of(node)
-    inputs, outputs = node.inputs, node.outputs
-    if kind == "InputLayer":
+def kept_for_backward(node: Node, learning: Set[str]) -> tuple[str, ...]:
+    """Returns the tensors that the gradient of a node reads; nothing for operations that are not in the table.
+
+    Args:
+        node: Whose gradient.
+        learning: Tensors that depend on a trained weight: the gradient flows to them.
+    """
+    operator = operator_of(node)
+    if operator is None or node.detail == "frozen" or learning.isdisjoint(node.outputs):
         return ()
-    if kind == "Activation":
-        return outputs if node.detail in OUTPUT_ACTIVATIONS else (() if node.detail == "linear" else inputs)
-    reads = kind in COUNTERS or kind in KEEPS_INPUT
-    writes = kind in KEEPS_OUTPUT
-    return (inputs if reads else ()) + (outputs if writes else ())
+    inputs = node.inputs
+    trained = any(weight.trainable for weight in node.weights)
+    reads: tuple[str, ...] = ()
+    if operator.keeps == "kernel":
+        reads = inputs if trained else ()
+    elif operator.keeps == "others":
+        reads = tuple(t for k, t in enumerate(inputs) if any(o in learning for o in (*inputs[:k], *inputs[k + 1 :])))
+    elif operator.keeps in ("inputs", "both") and not (node.op == "Activation" and not node.activation):
+        reads = inputs
+    if node.activation in OUTPUT_ACTIVATIONS:
+        return (reads if operator.keeps == "kernel" else ()) + node.outputs
+    return reads + (node.outputs if operator.keeps in ("output", "both") else ())
 
 
-def tensor_bytes(graph: Graph, tensor: str) -> int:
-    """Returns the bytes of one tensor for one image."""
-    return math.prod(graph.shape_of[tensor]) * DTYPE_BYTES[graph.producer[tensor].dtype]
+def _learning(graph: Graph) -> frozenset[str]:
+    """Returns the tensors that depend on a trained weight."""
+    found: set[str] = set()
+    for node in graph.nodes:
+        if any(weight.trainable for weight in node.weights) or not found.isdisjoint(node.inputs):
+            found.update(node.outputs)
+    return frozenset(found)
 
 
-def _storage_roots(graph: Graph) -> dict[str, str]:
+def _storage_roots(graph: Graph, views: tuple[str, ...]) -> dict[str, str]:
     """Returns for each tensor the one whose memory it shares: itself, except behind layers that pass their input on."""
     roots: dict[str, str] = {}
     for node in graph.nodes:
-        passes_on = kind_of(node) in VIEWS or (node.op == "Activation" and node.detail == "linear")
+        operator = operator_of(node)
+        passes_on = operator is not None and operator.view in views
+        passes_on = passes_on or (node.op == "Activation" and not node.activation)
         for tensor in node.outputs:
-            roots[tensor] = roots[node.inputs[0]] if passes_on and node.inputs else tensor
+            same = passes_on and node.inputs and graph.bytes_of[node.inputs[0]] == graph.bytes_of[tensor]
+            roots[tensor] = roots[node.inputs[0]] if same else tensor
     return roots
 
 

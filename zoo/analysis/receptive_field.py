@@ -1,11 +1,14 @@
 """The exact receptive field: which input positions can reach an output position, by interval propagation.
 
-Going backwards from the outputs, each tensor gets the interval of positions that one output position needs; merges take
-the hull. Intervals are not cut at the border, so the result is what an output in the middle of a large image sees.
-Nearest up-sampling and even kernels make it depend on the output position: hence a smallest and a largest extent.
+Going backwards from the first output to the first input, each tensor gets the interval of positions that one output position
+needs; merges take the hull. Intervals are not cut at the border, so the result is what an output in the middle of a large
+image sees. Nearest up-sampling and even kernels make it depend on the output position: hence a smallest and a largest
+extent. It is exact for every network whose transposed kernels are at least as long as their strides; shorter ones leave
+positions that see nothing, and an interval across them may be too long by less than one stride.
 
-Normalisations that average over the image (group, instance, layer) are left out, as is usual; global pooling and
-attention make it the whole input.
+Normalisations that average over the image (group, instance, layer) are left out, as is usual; global pooling, flattening and
+attention make it the whole input. Reshapes, transpositions, matrix products and unknown layers are not followed: where the
+field depends on one of them, there is no field at all and the layer is named.
 """
 
 from __future__ import annotations
@@ -13,94 +16,133 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import numpy as np
 
     from zoo.analysis.graph import Graph, Node, Window
 
     Interval = tuple[np.ndarray, np.ndarray]
+    """First and last position for each output position: `(-inf, inf)` the whole axis, `(inf, -inf)` none, NaN unknown."""
 
 Extent = tuple[int, int]
 
 
-def receptive_field(graph: Graph) -> tuple[Extent | None, ...]:
+def receptive_field(graph: Graph) -> tuple[tuple[Extent | None, ...], tuple[str, ...]]:
     """Returns the smallest and largest receptive field over the positions of the first output, per spatial axis.
 
     Returns:
-        `((204, 220), (204, 220))` in pixels; None for an axis of which every output sees the whole.
+        `((204, 220), (204, 220))` in pixels, None for an axis of which every output sees the whole, and the layers that hide
+        it: where there is one, the field is empty.
     """
-    return tuple(_along_axis(graph, axis) for axis in range(graph.ndim))
+    extents: list[Extent | None] = []
+    for axis in range(graph.ndim):
+        extent, hidden_by = _along_axis(graph, axis)
+        if hidden_by:
+            return (), hidden_by
+        extents.append(extent)
+    return tuple(extents), ()
 
 
-def _along_axis(graph: Graph, axis: int) -> Extent | None:
+def _along_axis(graph: Graph, axis: int) -> tuple[Extent | None, tuple[str, ...]]:
     import numpy as np
 
     output = graph.outputs[0]
     shape = graph.shape_of[output]
-    if axis >= len(shape) - 1:
-        return None
-    positions = np.arange(shape[axis], dtype=float)
+    positions = np.arange(shape[axis] if axis < len(shape) - 1 else 1, dtype=float)
     needed: dict[str, Interval] = {output: (positions, positions)}
+    hiding = []
     for node in reversed(graph.nodes):
         interval = _hull([needed[tensor] for tensor in node.outputs if tensor in needed])
         if interval is None:
             continue
-        for tensor in node.inputs:
-            seen = _seen(node, axis, interval)
-            needed[tensor] = _hull([seen, needed[tensor]]) if tensor in needed else seen
-    low, high = needed.get(graph.inputs[0], (positions * 0, positions * 0 - 1))
-    extents = high - low + 1
-    if not np.isfinite(extents).all():
-        return None
-    return int(extents.min()), int(extents.max())
+        for place, tensor in enumerate(node.inputs):
+            seen = _seen(graph, node, place, axis, interval)
+            if np.isnan(seen[0]).any() and not np.isnan(interval[0]).any():
+                hiding.append(f"{node.name} ({node.op}): receptive field")
+            needed[tensor] = _hull([seen, needed[tensor]]) or seen if tensor in needed else seen
+    nothing = np.full_like(positions, np.inf)
+    low, high = needed.get(graph.inputs[0], (nothing, -nothing))
+    if np.isnan(low).any():
+        return None, tuple(dict.fromkeys(reversed(hiding)))
+    extents = np.maximum(high - low + 1, 0)
+    return (int(extents.min()), int(extents.max())) if np.isfinite(extents).all() else None, ()
 
 
-def _hull(intervals: list[Interval]) -> Interval | None:
+def _hull(intervals: Sequence[Interval]) -> Interval | None:
+    """Returns the smallest interval around all; what sees the whole axis does so whatever the unknown rest is."""
     import numpy as np
 
-    if not intervals:
-        return None
-    lows, highs = zip(*intervals, strict=True)
-    return np.minimum.reduce(lows), np.maximum.reduce(highs)
+    if len(intervals) < 2:
+        return intervals[0] if intervals else None
+    lows, highs = (np.stack(ends) for ends in zip(*intervals, strict=True))
+    whole = (np.isneginf(lows) & np.isposinf(highs)).any(axis=0)
+    return np.where(whole, -np.inf, lows.min(axis=0)), np.where(whole, np.inf, highs.max(axis=0))
 
 
-def _seen(node: Node, axis: int, interval: Interval) -> Interval:
-    """Returns what a node needs of its inputs for an interval of its output."""
-    if axis >= len(node.windows):
-        return interval
+def _seen(graph: Graph, node: Node, place: int, axis: int, interval: Interval) -> Interval:
+    """Returns what a node needs of its input number `place` for an interval of its output."""
+    import numpy as np
+
     low, high = interval
-    return _ends(node.windows[axis], low)[0], _ends(node.windows[axis], high)[1]
+    none = low > high
+    window = _window(node, axis)
+    if window is not None:
+        if window.kind == "resize" and place:  # only the size of the other tensor is read
+            return np.full_like(low, np.inf), np.full_like(low, -np.inf)
+        if window.kind == "attend" and not place:
+            return interval
+        first, last = _ends(window, low)[0], _ends(window, high)[1]
+        missed = none | (first > last)
+        return np.where(missed, np.inf, first), np.where(missed, -np.inf, last)
+    source, target = graph.shape_of[node.inputs[place]], node.shape
+    if len(source) != len(target):
+        return np.where(none, low, np.nan), np.where(none, high, np.nan)
+    if axis < len(source) - 1 and source[axis] == 1 < target[axis]:  # one value for all positions
+        return np.where(none, low, 0.0), np.where(none, high, 0.0)
+    return interval
+
+
+def _window(node: Node, axis: int) -> Window | None:
+    if len(node.windows) == 1 and node.windows[0].kind in ("whole", "attend", "unknown"):
+        return node.windows[0]
+    return node.windows[axis] if axis < len(node.windows) else None
 
 
 def _ends(window: Window, p: np.ndarray) -> Interval:
     """Returns the first and the last input position that the output positions `p` see."""
     import numpy as np
 
-    if window.kind == "slide":
-        first = p * window.stride - window.before
-        return first, first + (window.size - 1) * window.dilation
-    if window.kind == "spread":
-        # output p is reached from input i by tap k where p = i * stride + k * dilation - before
-        taps = [(p + window.before - k * window.dilation) / window.stride for k in range(window.size)]
-        whole = [np.where(tap == np.floor(tap), tap, np.nan) for tap in taps]
-        stacked = np.stack(whole)
-        return np.nanmin(stacked, axis=0), np.nanmax(stacked, axis=0)
-    if window.kind == "repeat":
-        return np.floor(p / window.stride), np.floor(p / window.stride)
-    if window.kind == "resize":
-        return _resize_ends(window, p)
-    if window.kind == "shift":
-        return p - window.before, p - window.before
-    return np.full_like(p, -np.inf), np.full_like(p, np.inf)
+    match window.kind:
+        case "slide":
+            first = p * window.stride - window.before
+            return first, first + (window.size - 1) * window.dilation
+        case "spread":  # output p is reached from input i by tap k where p = i * stride + k * dilation - before
+            reach = (window.size - 1) * window.dilation
+            return np.ceil((p + window.before - reach) / window.stride), np.floor((p + window.before) / window.stride)
+        case "repeat":
+            return np.floor(p / window.stride), np.floor(p / window.stride)
+        case "resize":
+            return _resize_ends(window, p)
+        case "adaptive":
+            first = np.floor(p * window.source / window.target)
+            return first, np.ceil((p + 1) * window.source / window.target) - 1
+        case "shift":
+            return p - window.before, p - window.before
+        case "whole" | "attend":
+            return np.full_like(p, -np.inf), np.full_like(p, np.inf)
+    return np.full_like(p, np.nan), np.full_like(p, np.nan)
 
 
 def _resize_ends(window: Window, p: np.ndarray) -> Interval:
+    """Pixel centres are aligned: output p lies at `(p + 1/2) * source / target - 1/2` of the input."""
     import numpy as np
 
-    centre = (p + 0.5) * window.source / window.target - 0.5
+    twice = (2 * p + 1) * window.source  # whole numbers, so that the divisions below are right at the edges
     if window.size == 1:
-        nearest = np.floor((p + 0.5) * window.source / window.target)
+        nearest = np.floor(twice / (2 * window.target))
         return nearest, nearest
-    reach = window.size // 2
-    first = np.floor(centre) - (reach - 1)
+    centre = (twice - window.target) / (2 * window.target)
+    first = np.floor(centre) - (window.size // 2 - 1)
     exact = centre == np.floor(centre)  # the outer taps have weight zero on a pixel centre
     return np.where(exact, centre, first), np.where(exact, centre, first + window.size - 1)

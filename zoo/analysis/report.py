@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
@@ -63,7 +64,8 @@ class Report(Numbers):
 
     Attributes:
         name: Name of the model.
-        unsupported: `"layer (operation)"` for what was not understood; its work is missing in `macs` then.
+        unsupported: `"layer (operation)"` for what was not understood; its work is missing in `macs` then. `"layer
+            (operation): receptive field"` where only the receptive field is unknown, which is empty then.
         blocks: Sums per block, in the order in which they run.
         per_layer: One row per layer, in the order in which they run.
         graph: The traced network.
@@ -92,8 +94,9 @@ class Report(Numbers):
         if optimizer not in OPTIMIZER_SLOTS:
             message = f"`optimizer` must be one of {', '.join(OPTIMIZER_SLOTS)}. Received: optimizer={optimizer!r}"
             raise AnalysisError(message)
-        per_weight = sum(weight.bytes for node in self.graph.nodes if node.counts for weight in node.weights if weight.trainable)
-        return self.training_activation_bytes * batch + self.weight_bytes + per_weight * (1 + OPTIMIZER_SLOTS[optimizer])
+        weights = (weight for node in self.graph.nodes for weight in node.weights if weight.counted and weight.trainable)
+        slots = 1 + OPTIMIZER_SLOTS[optimizer]  # the gradient and what the optimizer keeps
+        return self.training_activation_bytes * batch + self.weight_bytes + sum(weight.bytes for weight in weights) * slots
 
     def numbers(self) -> Numbers:
         """Returns the totals alone, as the catalog stores them."""
@@ -114,16 +117,17 @@ def analyze(model: keras.Model | ModelConfig | str, input_shape: Any = None) -> 
         UnknownModelError: No entry has this name.
         ConfigError: The network cannot be built for this input shape.
     """
-    graph = (
-        trace(model, input_shape) if not isinstance(model, (str, ModelConfig)) else _traced_without_weights(model, input_shape)
-    )
-    return report(place(graph))
+    if isinstance(model, (str, ModelConfig)):
+        return report(place(_traced_without_weights(model, input_shape)))
+    return report(place(trace(model, input_shape)))
 
 
 def report(graph: Graph) -> Report:
     """Counts a placed graph; pure."""
     rows = tuple(_layer_numbers(graph, node) for node in graph.nodes)
-    unsupported = not_understood(graph)
+    field, hidden_by = receptive_field(graph)
+    unknown = not_understood(graph)
+    unsupported = (*unknown, *(cause for cause in hidden_by if cause.partition(":")[0] not in unknown))
     peak, where = inference_peak(graph)
     return Report(
         name=graph.name,
@@ -137,7 +141,7 @@ def report(graph: Graph) -> Report:
         peak_bytes=peak,
         peak_layer=where,
         training_activation_bytes=training_activations(graph),
-        receptive_field=receptive_field(graph),
+        receptive_field=field,
         status="partial" if unsupported else "complete",
         unsupported=unsupported,
         blocks=_blocks(rows),
@@ -147,18 +151,30 @@ def report(graph: Graph) -> Report:
 
 
 def _traced_without_weights(model: ModelConfig | str, input_shape: Any) -> Graph:
+    """Builds a network whose variables have no values, and traces it.
+
+    Keras remembers such variables and would fill them at its next chance, gigabytes for a network that is long gone. It
+    remembers them per thread: one that ends takes the list away.
+    """
     import keras
 
     from zoo.registry import build, info
 
     if isinstance(model, str):
         entry = info(model)
-        config, input_shape = entry.config, input_shape or entry.analysis_shape
+        config, input_shape = entry.config, entry.analysis_shape if input_shape is None else input_shape
     else:
         config = model
-    config = config.replace(input_shape=tuple(input_shape)) if input_shape is not None else config
-    with keras.StatelessScope(initialize_variables=False):
-        return trace(build(config))
+    config = config.replace(input_shape=input_shape) if input_shape is not None else config
+    policy = keras.config.dtype_policy()
+
+    def built_and_traced() -> Graph:
+        keras.config.set_dtype_policy(policy)  # per thread too
+        with keras.StatelessScope(initialize_variables=False):
+            return trace(build(config))
+
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(built_and_traced).result()
 
 
 def _layer_numbers(graph: Graph, node: Node) -> LayerNumbers:

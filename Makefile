@@ -1,0 +1,70 @@
+# Everything runs in .venv, which the first target that needs it makes; `make help` lists the targets.
+
+VENV := .venv
+BIN := $(VENV)/bin
+DONE := $(VENV)/.installed
+BUSY := $(VENV)/.installing
+PYTHONS = $(or $(PYTHON),python3 python3.13 python3.12 python3.11)
+ARGS :=
+
+.PHONY: help site test check numbers bench clean
+.DEFAULT_GOAL := help
+
+help: ## Show this list
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile
+
+site: $(DONE) ## Draw and number every entry and build the site into site/
+	$(BIN)/python scripts/render.py
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --site-dir site
+	@echo
+	@echo "The site is in $(CURDIR)/site. To read it, run"
+	@echo "    $(BIN)/python -m http.server --directory site 8000"
+	@echo "and open http://localhost:8000 in a browser."
+
+test: $(DONE) ## Run all tests; ARGS="-k cli" passes options to pytest
+	$(BIN)/python -m pytest -n auto --maxprocesses 8 --dist worksteal $(ARGS)
+
+check: $(DONE) ## Format check, lint, types, tests, stored numbers and docs: what a change must pass
+	$(BIN)/ruff format --check
+	$(BIN)/ruff check
+	$(BIN)/mypy
+	$(MAKE) test
+	$(BIN)/python scripts/update_catalog.py --check
+	$(MAKE) site
+
+numbers: $(DONE) ## Recompute the stored numbers of every entry
+	$(BIN)/python scripts/update_catalog.py
+
+bench: $(DONE) ## Measure import, build and analysis, each against a yardstick
+	$(BIN)/python scripts/bench.py $(ARGS)
+
+clean: ## Remove everything that was made, .venv included
+	rm -rf $(VENV) site docs/models build dist .cache .pytest_cache .hypothesis .mypy_cache .ruff_cache
+	find zoo scripts tests -name __pycache__ -type d -exec rm -rf {} +
+
+# An interrupted pip can leave a package that looks installed and is not, so a folder in which one was interrupted is made
+# anew. Pythons for which TensorFlow has packages, up to 3.13 so far, are preferred to newer ones.
+$(DONE): pyproject.toml
+	@set -e; \
+	fits='import sys, ensurepip, venv; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, int(sys.argv[1])))'; \
+	if [ -e $(BUSY) ] || ! { $(BIN)/python -c "$$fits" 99 && $(BIN)/python -m pip --version; } >/dev/null 2>&1; then \
+	    rm -rf $(VENV); \
+	    found=; \
+	    for newest in 13 99; do \
+	        for python in $(PYTHONS); do \
+	            if [ -z "$$found" ] && $$python -c "$$fits" $$newest >/dev/null 2>&1; then found=$$python; fi; \
+	        done; \
+	    done; \
+	    if [ -z "$$found" ]; then \
+	        echo "error: no Python >= 3.11 with venv and ensurepip among: $(PYTHONS)" >&2; \
+	        echo "Install one (Debian and Ubuntu keep venv in python3-venv), or name one: make PYTHON=/path/to/python" >&2; \
+	        exit 1; \
+	    fi; \
+	    echo "Making $(VENV) with $$($$found --version), $$(command -v $$found)"; \
+	    $$found -m venv $(VENV); \
+	fi; \
+	touch $(BUSY); \
+	echo "Installing the zoo and its tools into $(VENV): about 1 GB on the first run, some minutes"; \
+	$(BIN)/python -m pip install --disable-pip-version-check -e '.[dev]'; \
+	rm -f $(BUSY); \
+	touch $@

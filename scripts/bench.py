@@ -1,0 +1,210 @@
+"""Times the zoo, each against a yardstick in the same run: import and listing, building, analysing.
+
+Both sides of a comparison are taken in turn, round by round; a ratio is that of one round. The table gives medians and, for
+the ratio, its smallest and largest value. `--json` prints `[{"what", "ours_s", "yardstick", "yardstick_s", "ratios", "aim",
+"met"}]` with the seconds of every round.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import json
+import os
+import subprocess
+import sys
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from statistics import median
+from typing import TYPE_CHECKING, Any
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
+
+from rich.console import Console
+from rich.progress import track
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+NAME = "resunet-v1-d5-f64"
+SHAPE = (512, 512, 3)
+PROGRESS = Console(stderr=True)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Comparison:
+    """Seconds of each round of two things, and what their ratio should be.
+
+    Attributes:
+        ratios: Of each round, in the direction in which `aim` is stated.
+        aim: Such as `"<= 6"`; the median of the ratios meets it or not.
+    """
+
+    what: str
+    ours_s: tuple[float, ...]
+    yardstick: str
+    yardstick_s: tuple[float, ...]
+    ratios: tuple[float, ...]
+    aim: str
+    met: bool
+
+
+def compare(what: str, ours: Callable[[], Any], yardstick: str, other: Callable[[], Any], aim: str, rounds: int) -> Comparison:
+    """Times two functions in turn; an aim with ">=" says how many times faster ours is to be, one with "ms" how much slower."""
+    times: tuple[list[float], list[float]] = ([], [])
+    seconds(ours), seconds(other)  # the first call of each loads and compiles
+    for number in track(range(rounds), description=f"{what:<24}", console=PROGRESS, disable=not PROGRESS.is_terminal):
+        for side in (0, 1) if number % 2 else (1, 0):
+            times[side].append(seconds((ours, other)[side]))
+    pairs = list(zip(*times, strict=True))
+    limit = float(aim.split()[1])
+    if aim.endswith("ms"):
+        ratios = tuple(1e3 * (mine - yours) for mine, yours in pairs)
+    elif aim.startswith(">="):
+        ratios = tuple(yours / mine for mine, yours in pairs)
+    else:
+        ratios = tuple(mine / yours for mine, yours in pairs)
+    met = median(ratios) >= limit if aim.startswith(">=") else median(ratios) <= limit
+    return Comparison(
+        what=what, ours_s=tuple(times[0]), yardstick=yardstick, yardstick_s=tuple(times[1]), ratios=ratios, aim=aim, met=met
+    )
+
+
+def seconds(function: Callable[[], Any]) -> float:
+    """Times one call; what it returns is freed afterwards."""
+    gc.collect()
+    start = time.perf_counter()
+    kept = function()
+    taken = time.perf_counter() - start
+    del kept
+    return taken
+
+
+def process(*command: str) -> Callable[[], Any]:
+    """Returns a function that runs a command."""
+    return lambda: subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+
+
+def by_hand() -> Any:
+    """The network of `NAME` as one would type it in Keras: residual blocks, pooling, up-sampling, concatenation."""
+    from keras import Input, Model, layers
+
+    def block(x: Any, filters: int) -> Any:
+        side = layers.Conv2D(filters, 1, padding="same", use_bias=False)(x)
+        x = layers.Conv2D(filters, 3, padding="same")(x)
+        x = layers.BatchNormalization()(x)
+        x = layers.Activation("relu")(x)
+        x = layers.Conv2D(filters, 3, padding="same")(x)
+        x = layers.BatchNormalization()(x)
+        return layers.Activation("relu")(layers.Add()([side, x]))
+
+    inputs = x = Input((None, None, 3))
+    skips = []
+    for filters in (64, 128, 256, 512):
+        x = block(x, filters)
+        skips.append(x)
+        x = layers.MaxPooling2D(2)(x)
+    x = block(x, 1024)
+    for filters, skip in zip((512, 256, 128, 64), reversed(skips), strict=True):
+        x = layers.UpSampling2D(2)(x)
+        x = layers.Conv2D(filters, 2, padding="same", activation="relu")(x)
+        x = block(layers.Concatenate()([x, skip]), filters)
+    return Model(inputs, layers.Conv2D(1, 1, activation="sigmoid")(x))
+
+
+def frozen(model: Any) -> Any:
+    """Returns the graph of a model for one image, its weights made constants, as `tf.profiler` needs it."""
+    import tensorflow as tf
+    from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
+
+    image = tf.TensorSpec((1, *SHAPE), tf.float32)
+    concrete = tf.function(lambda x: model(x, training=False)).get_concrete_function(image)
+    return convert_variables_to_constants_v2(concrete).graph
+
+
+def profiled(graph: Any) -> int:
+    """Returns the floating-point operations that `tf.profiler` counts in a frozen graph."""
+    import tensorflow as tf
+
+    options = tf.compat.v1.profiler.ProfileOptionBuilder.float_operation()
+    options["output"] = "none"
+    return tf.compat.v1.profiler.profile(graph, options=options).total_float_ops
+
+
+def comparisons() -> Iterator[Comparison]:
+    """Yields the measurements, the cheap ones first."""
+    python, command = sys.executable, str(Path(sys.executable).with_name("zoo"))
+    bare = process(python, "-c", "pass")
+    listing = process(python, "-c", "import zoo; zoo.list_models()")
+    yield compare("import and list_models", listing, "python -c pass", bare, "<= 6", 20)
+    yield compare("zoo list", process(command, "list"), "python -c pass", bare, "<= 20", 20)
+
+    import keras
+
+    import zoo
+
+    model = zoo.get(NAME, input_shape=SHAPE)
+    hand = by_hand()
+    if model.count_params() != hand.count_params():
+        message = f"The net typed by hand has {hand.count_params():,} weights, {NAME} has {model.count_params():,}."
+        raise zoo.ZooError(message)
+    del hand
+    yield compare("zoo.get", lambda: zoo.get(NAME), "typed by hand", by_hand, "<= 1.05", 9)
+    graph = frozen(model)
+    excess = profiled(graph) / zoo.analyze(model).flops - 1
+    if not 0 <= excess < 0.005:  # tf.profiler counts element-wise work too
+        message = f"tf.profiler counts {excess:+.2%} of what zoo.analyze counts; they measure different networks."
+        raise zoo.ZooError(message)
+
+    def analyse() -> Any:
+        return zoo.analyze(model)
+
+    yield compare("zoo.analyze(model)", analyse, "freeze and tf.profiler", lambda: profiled(frozen(model)), ">= 20", 7)
+    yield compare("zoo.analyze(model)", analyse, "tf.profiler alone", lambda: profiled(graph), ">= 1", 7)
+    config = zoo.info(NAME).config.replace(input_shape=SHAPE)
+
+    def symbolic() -> Any:
+        with keras.StatelessScope(initialize_variables=False):
+            return zoo.build(config)
+
+    yield compare("zoo.analyze(name)", lambda: zoo.analyze(NAME), "symbolic build", symbolic, "<= 50 ms", 15)
+
+
+def show(results: list[Comparison]) -> None:
+    """Prints an aligned table."""
+    rows = [("what", "ours", "yardstick", "yardstick's", "ratio", "min .. max", "aim", "met")]
+    for result in results:
+        unit, digits = (" ms", 1) if result.aim.endswith("ms") else ("", 2)
+        numbers = [f"{value:.{digits}f}" for value in (median(result.ratios), min(result.ratios), max(result.ratios))]
+        times = [f"{1e3 * median(side):,.1f} ms" for side in (result.ours_s, result.yardstick_s)]
+        ratio = f"+{numbers[0]} ms" if unit else f"{numbers[0]}x"
+        spread, met = f"{numbers[1]} .. {numbers[2]}", "yes" if result.met else "no"
+        rows.append((result.what, times[0], result.yardstick, times[1], ratio, spread, result.aim, met))
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        cells = [
+            cell.ljust(width) if index in (0, 2) else cell.rjust(width)
+            for index, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ]
+        print("  ".join(cells).rstrip())
+
+
+def main() -> None:
+    """Measures and prints."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--json", action="store_true", help="print the seconds of every round")
+    arguments = parser.parse_args()
+    results = []
+    for result in comparisons():
+        results.append(result)
+        PROGRESS.print(f"{result.what} against {result.yardstick}: {len(result.ratios)} rounds", highlight=False)
+    if arguments.json:
+        print(json.dumps([asdict(result) for result in results], indent=2))
+    else:
+        show(results)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,96 @@
+"""A network's fingerprint that every backend must give: weights by formula, a fixed input, a few output values.
+
+Keras' own seeded initialisers differ between backends, so each variable is filled from NumPy, seeded by its path.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import zlib
+from pathlib import Path
+
+import keras
+import numpy as np
+
+import zoo
+
+GOLDEN = Path(__file__).parent / "golden" / "outputs.json"
+VALUES = 12
+TOLERANCE = 1e-4  # of the spread of the output
+
+
+def values(variable: keras.Variable) -> np.ndarray:
+    """Returns the values of a variable, which follow from its path and shape alone."""
+    noise = np.random.default_rng(zlib.crc32(variable.path.encode())).standard_normal(variable.shape, dtype="float32")
+    kind = variable.path.rsplit("/", 1)[-1]
+    if kind == "kernel":
+        return noise * np.sqrt(1.5 / max(noise[..., 0].size, 1)).astype("float32")
+    return np.exp(0.2 * noise) if kind in ("gamma", "moving_variance") else noise * np.float32(0.1)
+
+
+def fill(model: keras.Model) -> None:
+    """Gives every variable of a model its values."""
+    for variable in model.variables:
+        variable.assign(values(variable))
+
+
+def run(model: keras.Model, image: np.ndarray) -> np.ndarray:
+    """Calls a model that was built without weights on the values of its variables; compiled where the backend is slow else."""
+    trainable = [values(variable) for variable in model.trainable_variables]
+    fixed = [values(variable) for variable in model.non_trainable_variables]
+
+    def call(trainable: object, fixed: object, image: object) -> object:
+        return model.stateless_call(trainable, fixed, image, training=False)[0]
+
+    if keras.backend.backend() == "jax":
+        import jax
+
+        call = jax.jit(call)
+    return np.asarray(call(trainable, fixed, image))
+
+
+def shape_for(config: zoo.ModelConfig) -> tuple[int, ...]:
+    """The smallest input that is not square and has a bottleneck of more than one position; odd where any size works."""
+    sizes = [multiple * times for multiple, times in zip(config.size_multiples, (1, 2, 1), strict=False)]
+    if max(config.size_multiples) == 1:
+        sizes = [37, 53, 29][: config.ndim]
+    return (*sizes, config.input_shape[-1])
+
+
+def outputs(name: str) -> dict[str, object]:
+    """Returns the shape, mean, spread and some values of the logits."""
+    config = zoo.info(name).config
+    config = config.replace(head_activation=None, input_shape=shape_for(config))
+    with keras.StatelessScope(initialize_variables=False):
+        model = zoo.build(config)
+    image = np.random.default_rng(7).standard_normal((1, *config.input_shape), dtype="float32")
+    logits = run(model, image)
+    flat = logits.reshape(-1)
+    picked = np.linspace(0, flat.size - 1, VALUES).astype(int)
+    return {
+        "shape": list(logits.shape),
+        "mean": float(flat.mean()),
+        "spread": float(flat.std()),
+        "values": [float(value) for value in flat[picked]],
+    }
+
+
+def differences(found: dict[str, object], golden: dict[str, object]) -> float:
+    """Returns the largest difference, in units of the golden output's spread."""
+    if found["shape"] != golden["shape"]:
+        return float("inf")
+    both = [[record["mean"], record["spread"], *record["values"]] for record in (found, golden)]
+    return float(np.max(np.abs(np.subtract(*both))) / golden["spread"])
+
+
+def main() -> int:
+    """Checks names given on the command line against the golden file on the backend of KERAS_BACKEND."""
+    golden = json.loads(GOLDEN.read_text())
+    worst = {name: differences(outputs(name), golden[name]) for name in sys.argv[1:]}
+    print(json.dumps(worst))
+    return int(max(worst.values()) > TOLERANCE)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

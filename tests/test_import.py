@@ -1,0 +1,98 @@
+"""What importing and listing load and cost; the last tests prove that the first ones can fail."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+import zoo
+from zoo import catalog
+
+BACKENDS = ("keras", "tensorflow", "jax", "torch", "numpy")
+DRAWING = ("rich", "typer", "pydot", "graphviz", "pygraphviz")
+COSTLY = ("dataclasses", "inspect", "typing", "pathlib", "importlib.metadata", "zoo.config", "zoo.entry", "zoo.registry")
+ZOO = Path(sys.executable).with_name("zoo")
+
+
+def loaded(code: str, watched: tuple[str, ...], *folders: Path) -> set[str]:
+    """Runs code in a fresh Python; returns which of the watched modules it left loaded that were not there before."""
+    program = f"""
+import sys
+sys.path[:0] = {[str(folder) for folder in folders]!r}
+before = set(sys.modules)
+try:
+    exec({code!r})
+except SystemExit:
+    pass
+print("\\n", *(name for name in {watched!r} if name in sys.modules and name not in before))
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    return set(done.stdout.splitlines()[-1].split())
+
+
+@pytest.mark.parametrize(
+    ("code", "watched"),
+    [
+        ("import zoo", (*BACKENDS, *DRAWING, *COSTLY, "json", "re", "zoo.catalog", "zoo.errors")),
+        ("import zoo; zoo.list_models()", (*BACKENDS, *DRAWING, *COSTLY)),
+        ("import zoo; zoo.list_models('*', family='unet', ndim=2, max_params=1e9, max_macs=1)", (*BACKENDS, *DRAWING, *COSTLY)),
+        ("import zoo; zoo.info('resunet-v1-d5-f64').numbers.flops", (*BACKENDS, *DRAWING)),
+        ("import zoo; zoo.info('resunet-v1-d3-f12').config.replace(classes=3)", (*BACKENDS, *DRAWING)),
+        ("import zoo\nfor name in zoo.list_models(): zoo.info(name).numbers.macs", (*BACKENDS, *DRAWING)),
+        ("import zoo\ntry: zoo.get('resunt')\nexcept zoo.UnknownModelError: pass", (*BACKENDS, *DRAWING)),
+        ("import zoo\ntry: zoo.get('unet', classes=0)\nexcept zoo.ConfigError: pass", (*BACKENDS, *DRAWING)),
+        ("import zoo, zoo.analysis, zoo.render, zoo.plugins; zoo.analyze, zoo.plot, zoo.Report", (*BACKENDS, *DRAWING)),
+        ("import sys; sys.argv = ['zoo', 'list']; from zoo.cli import main; main()", (*BACKENDS, "rich", "zoo.entry")),
+        ("import sys; sys.argv = ['zoo', 'list', '--json']; from zoo.cli import main; main()", (*BACKENDS, "rich")),
+        ("import sys; sys.argv = ['zoo', 'info', 'resunet-v1']; from zoo.cli import main; main()", (*BACKENDS, "rich")),
+        ("import sys; sys.argv = ['zoo', '--help']; from zoo.cli import main; main()", (*BACKENDS, "rich")),
+    ],
+)  # fmt: skip
+def test_no_backend_and_nothing_costly_is_loaded(code, watched):
+    assert loaded(code, watched) == set()
+
+
+@pytest.mark.parametrize("module", catalog.family_modules())
+def test_a_family_loads_no_backend_until_it_builds(module):
+    assert loaded(f"import zoo.architectures.{module}", BACKENDS) == set()
+
+
+def test_the_check_sees_a_module_that_is_loaded(tmp_path):
+    (tmp_path / "careless.py").write_text("import numpy\nfrom zoo import list_models\n")
+    assert loaded("import careless", BACKENDS, tmp_path) == {"numpy"}
+
+
+def test_the_check_sees_a_careless_family(tmp_path):
+    (tmp_path / "careless.py").write_text("import zoo\nzoo.info('resunet-v1')\nfrom zoo import blocks\n")
+    assert {"keras", "numpy"} <= loaded("import careless", BACKENDS, tmp_path)
+
+
+def test_every_public_name_is_there_and_an_unknown_one_is_not():
+    assert all(getattr(zoo, name) is not None for name in zoo.__all__)
+    assert set(zoo.__all__) <= set(dir(zoo))
+    with pytest.raises(AttributeError, match="module 'zoo' has no attribute 'nothing'"):
+        _ = zoo.nothing
+
+
+@pytest.mark.parametrize(
+    ("command", "most"),
+    [
+        ([sys.executable, "-c", "import zoo; zoo.list_models()"], 6),
+        ([str(ZOO), "list"], 20),
+    ],
+    ids=["import and list", "zoo list"],
+)
+def test_listing_costs_few_times_a_bare_python(command, most):
+    best = {"bare": float("inf"), "listing": float("inf")}
+    for _ in range(25):  # taken in turn, and the fastest of each: what else runs on the machine disturbs neither more
+        for name, arguments in (("bare", [sys.executable, "-c", "pass"]), ("listing", command)):
+            start = time.perf_counter()
+            subprocess.run(arguments, check=True, stdout=subprocess.DEVNULL)
+            best[name] = min(best[name], time.perf_counter() - start)
+        if best["listing"] / best["bare"] <= 0.7 * most:
+            break
+    assert best["listing"] / best["bare"] <= most

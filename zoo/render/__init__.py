@@ -1,0 +1,5 @@
+"""Pictures and tables of networks; nothing here but `dot` and `plot` ever sees a Keras model."""
+
+from zoo.render.plot import plot
+
+__all__ = ["plot"]
