@@ -25,6 +25,8 @@ os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
 from rich.console import Console
 from rich.progress import track
 
+from zoo.terminal import load_keras
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -140,11 +142,13 @@ def comparisons() -> Iterator[Comparison]:
     listing = process(python, "-c", "import zoo; zoo.list_models()")
     yield compare("import and list_models", listing, "python -c pass", bare, "<= 6", 20)
     yield compare("zoo list", process(command, "list"), "python -c pass", bare, "<= 20", 20)
+    load_keras()
 
-    import keras
+    import tensorflow as tf
 
     import zoo
 
+    tf.get_logger().setLevel("ERROR")
     model = zoo.get(NAME, input_shape=SHAPE)
     hand = by_hand()
     if model.count_params() != hand.count_params():
@@ -166,8 +170,9 @@ def comparisons() -> Iterator[Comparison]:
     config = zoo.info(NAME).config.replace(input_shape=SHAPE)
 
     def symbolic() -> Any:
-        with keras.StatelessScope(initialize_variables=False):
-            return zoo.build(config)
+        from zoo.registry import build_weightless
+
+        return build_weightless(config)
 
     yield compare("zoo.analyze(name)", lambda: zoo.analyze(NAME), "symbolic build", symbolic, "<= 50 ms", 15)
 

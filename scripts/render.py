@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-import keras
 from rich.console import Console
 from rich.progress import track
 
@@ -22,6 +21,7 @@ from zoo.analysis import report
 from zoo.analysis.graph import trace
 from zoo.analysis.structure import place
 from zoo.errors import ZooError
+from zoo.registry import build_weightless
 from zoo.render.diagram import draw
 from zoo.render.dot import draw_dot, keras_dot
 from zoo.render.svg import to_svg
@@ -39,10 +39,9 @@ FOLDER = Path(__file__).parent.parent / "docs" / "models"
 
 def entry_files(entry: Entry) -> dict[str, bytes]:
     """Returns the files of one entry by name: page, U, layer graph."""
-    with keras.StatelessScope(initialize_variables=False):
-        model = zoo.build(entry.config.replace(input_shape=entry.analysis_shape))
-        numbers = report(place(trace(model)))
-        graph = draw_dot(keras_dot(model), "svg")
+    model = build_weightless(entry.config.replace(input_shape=entry.analysis_shape))
+    numbers = report(place(trace(model)))
+    graph = draw_dot(keras_dot(model), "svg")
     return {
         f"{entry.name}.md": entry_page(entry, numbers).encode(),
         f"{entry.name}.svg": to_svg(draw(numbers)).encode(),

@@ -247,7 +247,6 @@ class TestPlot:
         ("arguments", "message"),
         [
             (("resunet-v1-d2-f2", "x.jpg"), r"^error: .*\.svg.*Received: path='x\.jpg'"),
-            (("resunet-v1-d2-f2", "x.svg", "--kind", "v"), r"^error: `kind` is 'u' .*Received: kind='v'"),
             (("resunet-v1-d2-f2", "no-such-folder/x.svg"), r"^error: .*no-such-folder"),
             (("resunet-v1-d2-f2", "/dev/full/x.svg"), r"^error: .*/dev/full"),
             (("resunt", "x.svg"), r"^error: Unknown model: 'resunt'"),
@@ -286,6 +285,7 @@ class TestErrors:
         [
             (("lits",), r"No such command 'lits'"),
             (("info",), r"Missing argument 'NAME'"),
+            (("plot", "unet", "x.svg", "--kind", "v"), r"'v' is not one of 'u', 'graph'"),
             (("list", "--famly", "unet"), r"No such option: --famly"),
         ],
     )

@@ -17,6 +17,7 @@ import pytest
 
 import zoo
 from zoo import catalog
+from zoo.registry import build_weightless
 
 NAMES = zoo.list_models()
 LAYER_NAME = re.compile(r"input|(stem|enc|mid|dec|head)\d+(_block\d+)?(_[a-z]+\d*)+")
@@ -31,8 +32,7 @@ def golden(update_golden: bool) -> dict[str, dict[str, object]]:
 
 
 def weightless(name: str, **overrides: object) -> keras.Model:
-    with keras.StatelessScope(initialize_variables=False):
-        return zoo.get(name, **overrides)
+    return build_weightless(zoo.info(name).config.replace(**overrides))
 
 
 @pytest.mark.parametrize("name", NAMES)

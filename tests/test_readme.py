@@ -13,7 +13,7 @@ import zoo
 ROOT = Path(__file__).parent.parent
 FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 ZOO = Path(sys.executable).with_name("zoo")
-PAGES = [ROOT / "README.md", ROOT / "docs" / "index.md", *sorted((ROOT / "docs" / "guide").glob("*.md"))]
+PAGES = [ROOT / "README.md", ROOT / "docs" / "index.md", *sorted((ROOT / "docs").glob("[gr]*/*.md"))]
 
 
 def fenced(language: str, pages: list[Path]) -> list:

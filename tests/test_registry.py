@@ -4,6 +4,7 @@ import dataclasses
 from dataclasses import dataclass
 from typing import ClassVar
 
+import keras
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -277,3 +278,25 @@ def test_a_random_shape_keeps_the_dimension_of_the_entry(name, shape):
         assert "input_shape" in str(error)
     else:
         assert config.ndim == found.ndim
+
+
+def test_a_weightless_build_leaves_nothing_to_fill():
+    """Keras keeps a list of variables without values and fills them all later; ours are not on the caller's list."""
+    from keras.src.backend.common.global_state import get_global_attribute
+
+    network = registry.build_weightless(zoo.info("resunet-v1-d3-f8").config)
+    assert not get_global_attribute("uninitialized_variables")
+    keras.KerasTensor((1, 2))
+    keras.ops.add(keras.KerasTensor((1, 2)), 1)
+    with keras.StatelessScope():
+        pass  # leaving it fills what is on the list
+    assert all(variable._value is None for variable in network.variables)
+
+
+def test_a_weightless_build_follows_the_dtype_policy():
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("mixed_float16")
+    try:
+        assert registry.build_weightless(zoo.info("resunet-v1-d3-f8").config).get_layer("enc0_conv1").compute_dtype == "float16"
+    finally:
+        keras.config.set_dtype_policy(before)

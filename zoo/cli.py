@@ -14,17 +14,16 @@ Exit status: 0; 1 where a filter lets nothing through; 2 for a mistake, with one
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer  # noqa: TID253  only the command imports this module
 
 import zoo
 from zoo.errors import RenderError, ZooError, close_matches
 from zoo.render.units import exact, field_text, shape_text, short_bytes
-from zoo.terminal import Column, read_number, read_shape, show_fields, show_table
+from zoo.terminal import Column, load_keras, read_number, read_shape, show_fields, show_table
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -87,7 +86,7 @@ def list_entries(
     }
     rows = dict(catalog_rows())
     if (max_params or max_macs) and not all("numbers" in row for row in rows.values()):
-        _load_keras()
+        load_keras()
     names = zoo.list_models(pattern, **filters)
     for plugin, reason in broken_plugins().items():
         _say(f"note: the plug-in {plugin} could not be loaded: {reason}")
@@ -108,7 +107,7 @@ def info(name: Name, as_json: Json = False) -> None:
 
     entry = zoo.info(name)
     if stored_numbers(entry) is None:
-        _load_keras()
+        load_keras()
     reference = entry.reference
     if as_json:
         _print_json({
@@ -139,11 +138,11 @@ def info(name: Name, as_json: Json = False) -> None:
 def plot(
     name: Name,
     out: Annotated[Path, typer.Argument(help="File to write; its suffix says the format, such as .svg.")],
-    kind: Annotated[str, typer.Option(help="u: the blocks as a U; graph: every layer.")] = "u",
+    kind: Annotated[Literal["u", "graph"], typer.Option(help="The blocks as a U, or every layer.")] = "u",
 ) -> None:
     """Draw the architecture of an entry."""
     zoo.info(name)  # a wrong name is answered before Keras loads
-    _load_keras()
+    load_keras()
     try:
         zoo.plot(name, out, kind=kind)
     except OSError as error:
@@ -161,7 +160,7 @@ def summary(
     """Count a network per block and per layer."""
     shape = read_shape("--input-shape", input_shape)
     zoo.info(name)  # a wrong name is answered before Keras loads
-    _load_keras()
+    load_keras()
     report = zoo.analyze(name, input_shape=shape)
     if as_json:
         _print_json({
@@ -186,20 +185,6 @@ def summary(
     if report.unsupported:
         _say(f"note: not understood and not counted: {', '.join(report.unsupported)}")
     show_fields(report.name, {f"Total at {shape_text(report.input_shape)}, batch 1": _number_lines(report)})
-
-
-def _load_keras() -> None:
-    """Imports Keras without the greetings that TensorFlow 2.21 writes to standard error even at log level 3."""
-    if "keras" in sys.modules or os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3") == "0":
-        return
-    stderr = os.dup(2)
-    try:
-        with Path(os.devnull).open("wb") as nothing:
-            os.dup2(nothing.fileno(), 2)
-        import keras  # noqa: F401
-    finally:
-        os.dup2(stderr, 2)
-        os.close(stderr)
 
 
 def _say(message: str) -> None:

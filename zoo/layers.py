@@ -37,22 +37,32 @@ class MatchChannels(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable("zoo")
 class ResizeLike(keras.layers.Layer):
-    """Resizes images bilinearly to the size of others: `(N, h, w, C), (N, H, W, K) -> (N, H, W, C)`.
+    """Resizes linearly to the size of another tensor: `(N, h, w, C), (N, H, W, K) -> (N, H, W, C)`, volumes alike.
 
-    Pixel centres are aligned (`align_corners=False`), without antialiasing.
+    Pixel centres are aligned (`align_corners=False`), without antialiasing. `keras.ops.image.resize` does the same for two
+    axes and sizes that are known when the network is built; here they may be open.
     """
 
     def call(self, inputs: Any) -> Any:
-        """Resizes the first tensor to the spatial size of the second."""
+        """Resizes the first tensor to the spatial size of the second, one axis after the other."""
         image, reference = inputs
-        size = ops.shape(reference)[1:-1]
-        if all(isinstance(side, int) for side in size):
-            return ops.image.resize(image, size, interpolation="bilinear")
-        import tensorflow as tf  # it alone traces open sizes, as tensors; Keras' own function cannot compare these with 0
-
-        return tf.cast(tf.image.resize(image, size), image.dtype)
+        for axis, size in enumerate(ops.shape(reference)[1:-1], start=1):
+            image = _resized_along(image, size, axis)
+        return image
 
     def compute_output_shape(self, input_shape: list[tuple[int | None, ...]]) -> tuple[int | None, ...]:
         """Returns the second shape with the channels of the first."""
         image, reference = input_shape
         return (*reference[:-1], image[-1])
+
+
+def _resized_along(x: Any, size: Any, axis: int) -> Any:
+    """Interpolates between the two nearest positions along one axis; `size` may be a number or a scalar tensor."""
+    source = ops.shape(x)[axis]
+    scale = ops.cast(source, "float32") / ops.cast(size, "float32")
+    centre = (ops.cast(ops.arange(size), "float32") + 0.5) * scale - 0.5
+    centre = ops.clip(centre, 0.0, ops.cast(source - 1, "float32"))
+    low = ops.cast(ops.floor(centre), "int32")
+    share = ops.reshape(centre - ops.cast(low, "float32"), [-1 if k == axis else 1 for k in range(len(x.shape))])
+    share = ops.cast(share, x.dtype)
+    return ops.take(x, low, axis) * (1 - share) + ops.take(x, ops.minimum(low + 1, source - 1), axis) * share

@@ -44,7 +44,7 @@ def info(name: str) -> Entry:
     try:
         base, sizes = parse_name(name)
     except RegistryError as error:
-        raise UnknownModelError(f"{error}{_suggestions(name)}") from None
+        raise UnknownModelError(str(error).rstrip(".") + _suggestions(name)) from None
     variants = _entries_with_base(base, name)
     default = variants[0]
     unknown = [size for size in sizes if size not in default.config.sizes]
@@ -109,13 +109,37 @@ def build(config: ModelConfig) -> keras.Model:
     return builder_of(config)(config)
 
 
+def build_weightless(config: ModelConfig) -> keras.Model:
+    """Builds the network with shapes and names but without values for its weights, however many they are.
+
+    Keras remembers variables that were made so and gives all of them values when it next leaves any stateless scope, in a
+    list of the thread: hence a thread of its own, with which that list goes.
+
+    Raises:
+        ConfigError: See `build`.
+    """
+    from concurrent.futures import ThreadPoolExecutor
+
+    import keras
+
+    policy = keras.config.dtype_policy()
+
+    def work() -> keras.Model:
+        keras.config.set_dtype_policy(policy)  # a setting of the thread, too
+        with keras.StatelessScope(initialize_variables=False):
+            return build(config)
+
+    with ThreadPoolExecutor(max_workers=1) as thread:
+        return thread.submit(work).result()
+
+
 def builder_of(config: ModelConfig) -> Builder:
     """Returns the function that builds this kind of config: a registered one, else `build` of its class's module."""
     if not isinstance(config, ModelConfig):
         message = f"`config` must be a zoo.ModelConfig, such as zoo.info('resunet-v1').config. Received: {config!r}"
         raise ConfigError(message)
     kind = type(config)
-    builder = _builders.get(kind) or getattr(sys.modules.get(kind.__module__), "build", None)
+    builder = _known_builder(kind)
     if builder is None:
         message = (
             f"No function builds a {kind.__name__}: give one to zoo.register(..., build=...), "
@@ -123,6 +147,10 @@ def builder_of(config: ModelConfig) -> Builder:
         )
         raise ConfigError(message)
     return builder
+
+
+def _known_builder(kind: type[ModelConfig]) -> Builder | None:
+    return _builders.get(kind) or getattr(sys.modules.get(kind.__module__), "build", None)
 
 
 def register(*entries: Entry, build: Builder | None = None) -> None:
@@ -134,7 +162,8 @@ def register(*entries: Entry, build: Builder | None = None) -> None:
             defines the config's class.
 
     Raises:
-        RegistryError: A name is taken, given twice, or not an `Entry`; nothing is added then.
+        RegistryError: A name is taken or given twice, a value is not an `Entry`, or its config has another builder already;
+            nothing is added then.
     """
     taken = {name for name, _ in catalog.catalog_rows()}
     for entry in entries:
@@ -145,8 +174,15 @@ def register(*entries: Entry, build: Builder | None = None) -> None:
             message = f"The model name {entry.name!r} is taken already. Choose another; zoo.list_models() shows the names in use."
             raise RegistryError(message)
         taken.add(entry.name)
+        known = _known_builder(type(entry.config))
         if build is None:
             builder_of(entry.config)
+        elif known not in (None, build):
+            message = (
+                f"{type(entry.config).__name__} is built by {known.__module__}.{known.__qualname__} already. Leave `build` out, "
+                "or give the entry a config class of its own."
+            )
+            raise RegistryError(message)
     for entry in entries:
         catalog.registered[entry.name] = entry
         if build is not None:

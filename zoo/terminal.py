@@ -5,8 +5,10 @@ At a terminal there is colour; in a pipe the text is plain and aligned, and `ric
 
 from __future__ import annotations
 
+import os
 import re
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from zoo.errors import ConfigError
@@ -76,6 +78,20 @@ def read_shape(option: str, text: str | None) -> tuple[int, ...] | None:
         message = f"`{option}` is whole numbers without the batch, channels last, such as 256,256,3. Received: {text!r}"
         raise ConfigError(message)
     return tuple(int(size) for size in re.findall(r"\d+", text))
+
+
+def load_keras() -> None:
+    """Imports Keras without the greetings that TensorFlow 2.21 writes to standard error even at log level 3."""
+    if "keras" in sys.modules or os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3") == "0":
+        return
+    stderr = os.dup(2)
+    try:
+        with Path(os.devnull).open("wb") as nothing:
+            os.dup2(nothing.fileno(), 2)
+        import keras  # noqa: F401
+    finally:
+        os.dup2(stderr, 2)
+        os.close(stderr)
 
 
 def _show_rich_table(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> None:

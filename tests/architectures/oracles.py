@@ -80,7 +80,7 @@ def res_unet(filter_root, depth, input_size, activation="relu", batch_norm=True,
     return keras.Model(inputs, output)
 
 
-def ResUnet2D(filters, input_height, input_width, BN=False, channels=3):  # noqa: N802, N803  the document's names
+def ResUnet2D(filters, input_height, input_width, BN=False, channels=3):
     """Code 2 of the document. `BN` is the default of its helper, which it never overrides; its images have 3 channels."""
     new = Numbered()
 

@@ -101,7 +101,9 @@ def stride_on_the_first_convolution(original):
 
     def bottleneck(x, filters, style, *, name, stride=1):
         side = blocks.shortcut(x, filters, style, name=name, stride=stride)
-        for index, (width, kernel, step) in enumerate(((filters // 4, 1, stride), (filters // 4, 3, 1), (filters, 1, 1)), start=1):
+        for index, (width, kernel, step) in enumerate(
+            ((filters // 4, 1, stride), (filters // 4, 3, 1), (filters, 1, 1)), start=1
+        ):
             x = blocks.conv(x, width, style, kernel=kernel, stride=step, name=f"{name}_conv{index}")
             x = blocks.norm(x, style, name=f"{name}_norm{index}")
             x = blocks.act(x, "relu", name=f"{name}_act{index}") if index < 3 else x

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from architectures import comparing, oracles
-from architectures.comparing import assert_same_function
 
 import zoo
+from architectures import comparing, oracles
+from architectures.comparing import assert_same_function
 from zoo import blocks
 
 # filters, depth, shape, activation, batch_norm

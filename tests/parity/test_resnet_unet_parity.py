@@ -15,10 +15,10 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
-from parity import formula, resnet_unet
-from parity.record_resnet_unet import LIVE_SIZES
 
 import zoo
+from parity import formula, resnet_unet
+from parity.record_resnet_unet import LIVE_SIZES
 
 PYTHON = os.environ.get("ZOO_PARITY_PYTHON") or sys.executable
 SALT = "live "

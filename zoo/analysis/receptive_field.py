@@ -131,7 +131,8 @@ def _ends(window: Window, p: np.ndarray) -> Interval:
             return p - window.before, p - window.before
         case "whole" | "attend":
             return np.full_like(p, -np.inf), np.full_like(p, np.inf)
-    return np.full_like(p, np.nan), np.full_like(p, np.nan)
+    unknown = np.where(np.isinf(p), p, np.nan)  # what needs all of an output needs all behind it
+    return unknown, unknown
 
 
 def _resize_ends(window: Window, p: np.ndarray) -> Interval:

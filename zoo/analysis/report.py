@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
@@ -151,14 +150,7 @@ def report(graph: Graph) -> Report:
 
 
 def _traced_without_weights(model: ModelConfig | str, input_shape: Any) -> Graph:
-    """Builds a network whose variables have no values, and traces it.
-
-    Keras remembers such variables and would fill them at its next chance, gigabytes for a network that is long gone. It
-    remembers them per thread: one that ends takes the list away.
-    """
-    import keras
-
-    from zoo.registry import build, info
+    from zoo.registry import build_weightless, info
 
     if isinstance(model, str):
         entry = info(model)
@@ -166,15 +158,7 @@ def _traced_without_weights(model: ModelConfig | str, input_shape: Any) -> Graph
     else:
         config = model
     config = config.replace(input_shape=input_shape) if input_shape is not None else config
-    policy = keras.config.dtype_policy()
-
-    def built_and_traced() -> Graph:
-        keras.config.set_dtype_policy(policy)  # per thread too
-        with keras.StatelessScope(initialize_variables=False):
-            return trace(build(config))
-
-    with ThreadPoolExecutor(1) as thread:
-        return thread.submit(built_and_traced).result()
+    return trace(build_weightless(config))
 
 
 def _layer_numbers(graph: Graph, node: Node) -> LayerNumbers:

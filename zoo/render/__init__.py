@@ -1,5 +1,5 @@
 """Pictures and tables of networks; nothing here but `dot` and `plot` ever sees a Keras model."""
 
-from zoo.render.plot import plot
+from zoo.render.picture import plot
 
 __all__ = ["plot"]

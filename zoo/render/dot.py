@@ -7,12 +7,17 @@ out in this process; a `dot` on PATH is used where pygraphviz is missing.
 
 from __future__ import annotations
 
+import os
 import re
+from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zoo.errors import RenderError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     import keras
 
 FORMATS = ("svg", "png", "pdf", "dot")
@@ -42,8 +47,22 @@ def draw_dot(text: str, file_format: str) -> bytes:
     except ImportError:
         return _draw_with_program(text, file_format)
     graph = pygraphviz.AGraph(string=text)
-    graph.layout("dot")
-    return graph.draw(format=file_format)
+    with _own_fonts_file():
+        graph.layout("dot")
+        return graph.draw(format=file_format)
+
+
+@contextmanager
+def _own_fonts_file() -> Iterator[None]:
+    """Points fontconfig to a file that every version of it reads without warnings, unless the user names one."""
+    if "FONTCONFIG_FILE" in os.environ:
+        yield
+        return
+    os.environ["FONTCONFIG_FILE"] = str(Path(__file__).with_name("fonts.conf"))
+    try:
+        yield
+    finally:
+        del os.environ["FONTCONFIG_FILE"]
 
 
 def _draw_with_program(text: str, file_format: str) -> bytes:

@@ -54,17 +54,14 @@ def u_svg(model: keras.Model | ModelConfig | str, input_shape: Any = None) -> st
 
 def graph_picture(model: keras.Model | ModelConfig | str, file_format: str) -> bytes:
     """Returns the layer graph of a network; by name or config no weights are allocated."""
-    import keras
-
-    from zoo.registry import build, info
+    from zoo.registry import build_weightless, info
     from zoo.render.dot import draw_dot, keras_dot
 
     if isinstance(model, str):
         entry = info(model)
         model = entry.config.replace(input_shape=entry.analysis_shape)
     if isinstance(model, ModelConfig):
-        with keras.StatelessScope(initialize_variables=False):
-            return draw_dot(keras_dot(build(model)), file_format)
+        model = build_weightless(model)
     return draw_dot(keras_dot(model), file_format)
 
 

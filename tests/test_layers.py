@@ -1,0 +1,97 @@
+"""The zoo's own Keras layers: values, open sizes, and files that load in a fresh process."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+
+import zoo
+from zoo.layers import MatchChannels, ResizeLike
+
+
+def image(*shape, seed=0):
+    return np.random.default_rng(seed).normal(size=shape).astype("float32")
+
+
+def bilinear(values, size):
+    """Resizes (h, w) by hand: pixel centres aligned, borders repeated."""
+
+    def along(values, target):
+        source = values.shape[0]
+        where = np.clip((np.arange(target) + 0.5) * source / target - 0.5, 0, source - 1)
+        low = np.floor(where).astype(int)
+        high, part = np.minimum(low + 1, source - 1), (where - low)[:, None]
+        return values[low] * (1 - part) + values[high] * part
+
+    return along(along(values, size[0]).T, size[1]).T
+
+
+@pytest.mark.parametrize(
+    ("size", "target"), [((3, 5), (6, 9)), ((4, 4), (8, 8)), ((1, 1), (3, 2)), ((63, 2), (125, 4)), ((6, 4), (6, 4))]
+)
+def test_resize_like_is_bilinear(size, target):
+    x = image(2, *size, 3)
+    received = np.array(ResizeLike()([x, np.zeros((2, *target, 1), "float32")]))
+    expected = [np.stack([bilinear(x[n, ..., c], target) for c in range(3)], axis=-1) for n in range(2)]
+    np.testing.assert_allclose(received, expected, atol=1e-4)  # float32 coordinates
+
+
+def resizing_network():
+    inputs = [keras.Input((None, None, 2)), keras.Input((None, None, 1))]
+    return keras.Model(inputs, ResizeLike(name="resize")(inputs))
+
+
+def test_resize_like_takes_sizes_that_are_known_only_when_it_runs():
+    network = resizing_network()
+    assert network.output_shape == (None, None, None, 2)
+    for size, target in (((3, 5), (6, 9)), ((4, 2), (7, 3)), ((2, 2), (2, 5))):
+        x, reference = image(1, *size, 2), image(1, *target, 1)
+        expected = np.array(ResizeLike()([x, reference]))
+        np.testing.assert_allclose(network.predict([x, reference], verbose=0), expected, atol=1e-6)
+
+
+def test_resize_like_keeps_the_dtype():
+    layer = ResizeLike(dtype="float16")
+    result = layer([image(1, 2, 2, 1).astype("float16"), image(1, 3, 3, 1).astype("float16")])
+    assert keras.backend.standardize_dtype(result.dtype) == "float16"
+
+
+@pytest.mark.parametrize("shape", [(1, 2, 3, 4), (1, 2, 3, 2, 4)])
+@pytest.mark.parametrize("filters", [2, 4, 7])
+def test_match_channels_appends_zeros_or_drops_the_last(shape, filters):
+    x = image(*shape)
+    received = np.array(MatchChannels(filters)(x))
+    assert received.shape == (*shape[:-1], filters) == MatchChannels(filters).compute_output_shape(shape)
+    kept = min(4, filters)
+    np.testing.assert_array_equal(received[..., :kept], x[..., :kept])
+    assert not received[..., kept:].any()
+
+
+LOADING = """
+import sys
+import keras, zoo
+import numpy as np
+network = keras.saving.load_model(sys.argv[1])
+np.save(sys.argv[2], network.predict(np.load(sys.argv[3]), verbose=0))
+"""
+
+
+@pytest.mark.parametrize("backend", ["tensorflow", "jax"])
+@pytest.mark.parametrize(
+    ("name", "overrides"), [("deep-resunet-bilinear-d3-f2", {}), ("deep-resunet-d3-f2", {"shortcut": "none"})]
+)
+def test_a_saved_network_loads_in_a_fresh_process_that_imports_keras_and_zoo(name, overrides, backend, tmp_path):
+    network = zoo.get(name, **overrides)
+    x = image(1, 12, 20, 3)
+    network.save(tmp_path / "network.keras")
+    np.save(tmp_path / "image.npy", x)
+    files = [str(tmp_path / file) for file in ("network.keras", "output.npy", "image.npy")]
+    environment = {**os.environ, "KERAS_BACKEND": backend, "JAX_PLATFORMS": "cpu"}
+    done = subprocess.run([sys.executable, "-c", LOADING, *files], env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    np.testing.assert_allclose(np.load(tmp_path / "output.npy"), np.array(network(x)), atol=1e-4)
