@@ -97,6 +97,7 @@ def _storage_roots(graph: Graph, views: tuple[str, ...]) -> dict[str, str]:
         operator = operator_of(node)
         passes_on = operator is not None and operator.view in views
         passes_on = passes_on or (node.op == "Activation" and not node.activation)
+        passes_on = passes_on or (operator is not None and operator.view != "never" and node.detail == "0")  # no dropout at all
         for tensor in node.outputs:
             same = passes_on and node.inputs and graph.bytes_of[node.inputs[0]] == graph.bytes_of[tensor]
             roots[tensor] = roots[node.inputs[0]] if same else tensor

@@ -9,15 +9,12 @@ from __future__ import annotations
 
 import os
 import re
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zoo.errors import RenderError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     import keras
 
 FORMATS = ("svg", "png", "pdf", "dot")
@@ -46,23 +43,11 @@ def draw_dot(text: str, file_format: str) -> bytes:
         import pygraphviz
     except ImportError:
         return _draw_with_program(text, file_format)
+    # fontconfig reads it at any time; the system's own file can be newer than what the one inside pygraphviz understands
+    os.environ.setdefault("FONTCONFIG_FILE", str(Path(__file__).with_name("fonts.conf")))
     graph = pygraphviz.AGraph(string=text)
-    with _own_fonts_file():
-        graph.layout("dot")
-        return graph.draw(format=file_format)
-
-
-@contextmanager
-def _own_fonts_file() -> Iterator[None]:
-    """Points fontconfig to a file that every version of it reads without warnings, unless the user names one."""
-    if "FONTCONFIG_FILE" in os.environ:
-        yield
-        return
-    os.environ["FONTCONFIG_FILE"] = str(Path(__file__).with_name("fonts.conf"))
-    try:
-        yield
-    finally:
-        del os.environ["FONTCONFIG_FILE"]
+    graph.layout("dot")
+    return graph.draw(format=file_format)
 
 
 def _draw_with_program(text: str, file_format: str) -> bytes:
