@@ -46,7 +46,7 @@ def _one(net: str, mode: str, how: str) -> float:
 
     name, _, side = net.partition("@")
     config = zoo.info(name).config
-    shape = (*(int(side),) * config.ndim, config.input_shape[-1])
+    shape = (*(int(side),) * config.ndim, config.input_shape[-1] or 1)
     if how == "predict":
         report = zoo.analyze(config, input_shape=shape)
         return (report.peak_bytes if mode == "inference" else report.training_activation_bytes) / MIB

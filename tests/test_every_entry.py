@@ -49,6 +49,7 @@ def test_stored_numbers_are_fresh(name: str) -> None:
     assert stored is not None, "run `make numbers`"
     assert stored == zoo.analyze(name).numbers(), "run `make numbers`"
     assert stored.status == "complete"
+    assert (entry.params, entry.macs, entry.peak_bytes) == (stored.params, stored.macs, stored.peak_bytes)
 
 
 def test_catalog_file_lists_exactly_the_families() -> None:

@@ -41,6 +41,14 @@ def test_resize_like_is_bilinear(size, target):
     np.testing.assert_allclose(received, expected, atol=1e-4)  # float32 coordinates
 
 
+def test_resize_like_takes_volumes():
+    x, target = image(1, 3, 2, 5, 2), (4, 5, 7)
+    received = np.array(ResizeLike()([x, np.zeros((1, *target, 1), "float32")]))
+    planes = np.stack([bilinear(x[0, :, :, k, c], target[:2]) for k in range(5) for c in range(2)], axis=-1).reshape(4, 5, 5, 2)
+    lines = [np.stack([bilinear(planes[i, :, :, c], target[1:]) for c in range(2)], axis=-1) for i in range(4)]
+    np.testing.assert_allclose(received[0], np.stack(lines), atol=1e-5)
+
+
 def resizing_network():
     inputs = [keras.Input((None, None, 2)), keras.Input((None, None, 1))]
     return keras.Model(inputs, ResizeLike(name="resize")(inputs))
@@ -74,24 +82,29 @@ def test_match_channels_appends_zeros_or_drops_the_last(shape, filters):
 
 LOADING = """
 import sys
-import keras, zoo
+import {first}, {second}
 import numpy as np
 network = keras.saving.load_model(sys.argv[1])
 np.save(sys.argv[2], network.predict(np.load(sys.argv[3]), verbose=0))
 """
 
 
-@pytest.mark.parametrize("backend", ["tensorflow", "jax"])
 @pytest.mark.parametrize(
-    ("name", "overrides"), [("deep-resunet-bilinear-d3-f2", {}), ("deep-resunet-d3-f2", {"shortcut": "none"})]
+    ("name", "overrides", "backend", "order"),
+    [
+        ("deep-resunet-bilinear-d3-f2", {}, "tensorflow", ("keras", "zoo")),
+        ("deep-resunet-bilinear-d3-f2", {}, "jax", ("zoo", "keras")),
+        ("deep-resunet-d3-f2", {"shortcut": "none"}, "tensorflow", ("zoo", "tensorflow as tf, keras")),
+    ],
 )
-def test_a_saved_network_loads_in_a_fresh_process_that_imports_keras_and_zoo(name, overrides, backend, tmp_path):
+def test_a_saved_network_loads_in_a_fresh_process_that_imports_keras_and_zoo(name, overrides, backend, order, tmp_path):
     network = zoo.get(name, **overrides)
     x = image(1, 12, 20, 3)
     network.save(tmp_path / "network.keras")
     np.save(tmp_path / "image.npy", x)
     files = [str(tmp_path / file) for file in ("network.keras", "output.npy", "image.npy")]
     environment = {**os.environ, "KERAS_BACKEND": backend, "JAX_PLATFORMS": "cpu"}
-    done = subprocess.run([sys.executable, "-c", LOADING, *files], env=environment, capture_output=True, text=True)
+    code = LOADING.format(first=order[0], second=order[1])
+    done = subprocess.run([sys.executable, "-c", code, *files], env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     np.testing.assert_allclose(np.load(tmp_path / "output.npy"), np.array(network(x)), atol=1e-4)

@@ -54,7 +54,8 @@ def test_a_command_of_the_readme_runs_and_prints_what_is_shown(command, output, 
     program, *arguments = shlex.split(command)
     assert program == "zoo"
     done = subprocess.run([ZOO, *arguments], cwd=tmp_path, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
-    assert (done.returncode, done.stderr) == (0, "")
+    said = [line for line in done.stderr.splitlines() if not line.startswith("Fontconfig warning")]  # of this machine's fonts
+    assert (done.returncode, said) == (0, [])
     assert done.stdout
     if output:
         assert done.stdout == output

@@ -8,6 +8,8 @@ Importing `zoo` loads no backend: each public name is imported when it is first 
 
 from __future__ import annotations
 
+from zoo.saved_layers import register_with_keras as _register_with_keras
+
 __version__ = "0.1.0"
 
 TYPE_CHECKING = False
@@ -61,3 +63,6 @@ def __getattr__(name: str) -> object:
 
 def __dir__() -> list[str]:
     return [*__all__, "__version__"]
+
+
+_register_with_keras()

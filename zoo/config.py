@@ -157,12 +157,12 @@ class ModelConfig:
 
     @property
     def stride(self) -> int:
-        """Total down-sampling from the input to the bottleneck; every spatial size is a multiple of it."""
+        """Total down-sampling from the input to the bottleneck."""
         return 1
 
     @property
     def size_multiples(self) -> tuple[int, ...]:
-        """Number that the size along each spatial axis must be a multiple of."""
+        """Number that the size along each spatial axis must be a multiple of; the stride unless a family says otherwise."""
         return (self.stride,) * self.ndim
 
     @property

@@ -138,6 +138,21 @@ class Entry:
 
         return analyze(self.config, input_shape=self.analysis_shape)
 
+    @property
+    def params(self) -> int:
+        """All weights, moving statistics included; see `numbers`."""
+        return self.numbers.params
+
+    @property
+    def macs(self) -> int:
+        """Multiply-accumulates at `analysis_shape`; see `numbers`."""
+        return self.numbers.macs
+
+    @property
+    def peak_bytes(self) -> int:
+        """Inference peak of activations at `analysis_shape`; see `numbers`."""
+        return self.numbers.peak_bytes
+
     def resized(self, **sizes: Any) -> Self:
         """Returns this entry at another depth or width: `entry.resized(depth=4, filters=16)`."""
         config = self.config.replace(**sizes)

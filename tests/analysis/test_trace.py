@@ -277,8 +277,8 @@ def test_weights_outside_of_the_graph():
 
 @pytest.mark.parametrize(
     "shape",
-    [5, "8", (), (8,), (8, 8), (8, 8, 3), (0, 8, 2), (-8, 8, 2), (8.0, 8, 2), (True, 8, 2), ("8", 8, 2), [(8, 8, 2)] * 2, {"image": 8},
-     (8, 8, 2, 1), (None, 8, 3), float("nan"), ((8, 8), 2), np.float32(3)],
+    [5, "8", (), (8,), (8, 8), (8, 8, 3), (0, 8, 2), (-8, 8, 2), (8.0, 8, 2), (True, 8, 2), ("8", 8, 2), [(8, 8, 2)] * 2,
+     {"image": 8}, (8, 8, 2, 1), (None, 8, 3), float("nan"), ((8, 8), 2), np.float32(3)],
 )  # fmt: skip
 def test_input_shapes_that_do_not_fit(shape):
     x = keras.Input((None, None, 2))

@@ -1,0 +1,45 @@
+"""Makes the zoo's own layers known to Keras, so that saved networks load wherever `zoo` is imported.
+
+Keras finds a foreign layer of a `.keras` file only where it was registered before, which importing `zoo.layers` does. But
+`import zoo` must not import Keras: where Keras is not there yet, a finder waits for it and then steps aside.
+"""
+
+from __future__ import annotations
+
+import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from importlib.machinery import ModuleSpec
+    from types import ModuleType
+
+
+def register_with_keras() -> None:
+    """Registers the layers now where Keras is loaded, else as soon as it is."""
+    if "keras" in sys.modules:
+        import zoo.layers  # noqa: F401
+    else:
+        sys.meta_path.insert(0, _AfterKeras())  # type: ignore[arg-type]
+
+
+class _AfterKeras:
+    """Finder of the module `keras` alone: the usual one finds it, and `zoo.layers` is imported once it is complete."""
+
+    def find_spec(self, name: str, path: object = None, target: object = None) -> ModuleSpec | None:
+        """See `importlib.abc.MetaPathFinder.find_spec`."""
+        if name != "keras":
+            return None
+        from importlib.util import find_spec
+
+        sys.meta_path.remove(self)
+        spec = find_spec(name)
+        if spec is None or spec.loader is None:
+            return spec
+        load = spec.loader.exec_module
+
+        def exec_module(module: ModuleType) -> None:
+            load(module)
+            import zoo.layers  # noqa: F401
+
+        spec.loader.exec_module = exec_module  # type: ignore[method-assign]
+        return spec
