@@ -19,25 +19,29 @@ def register_with_keras() -> None:
     if "keras" in sys.modules:
         import zoo.layers  # noqa: F401
     else:
-        sys.meta_path.insert(0, _AfterKeras())  # type: ignore[arg-type]
+        sys.meta_path.insert(0, _AfterKeras())
 
 
 class _AfterKeras:
     """Finder of the module `keras` alone: the usual one finds it, and `zoo.layers` is imported once it is complete."""
 
+    looking = False
+
     def find_spec(self, name: str, path: object = None, target: object = None) -> ModuleSpec | None:
-        """See `importlib.abc.MetaPathFinder.find_spec`."""
-        if name != "keras":
+        """See `importlib.abc.MetaPathFinder.find_spec`; others may ask without loading, as TensorFlow does."""
+        if name != "keras" or self.looking:
             return None
         from importlib.util import find_spec
 
-        sys.meta_path.remove(self)
+        self.looking = True
         spec = find_spec(name)
+        self.looking = False
         if spec is None or spec.loader is None:
             return spec
         load = spec.loader.exec_module
 
         def exec_module(module: ModuleType) -> None:
+            sys.meta_path.remove(self)
             load(module)
             import zoo.layers  # noqa: F401
 

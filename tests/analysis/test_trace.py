@@ -310,6 +310,8 @@ def test_names_and_configs_that_do_not_fit():
     for garbage in (5, "8", (), (8,), 0, False, [(64, 64, 3)]):
         with pytest.raises(ConfigError):
             analyze("resunet-v1", garbage)
+    with pytest.raises(AnalysisError, match=r"'resunet-v1-d5-f64' is a 2D network.*analyse 'resunet-v1-3d-d5-f64' for that"):
+        analyze("resunet-v1", (64, 64, 64, 1))
     with pytest.raises(AnalysisError, match="Give input_shape"):
         analyze(zoo.info("resunet-v1").config)
 

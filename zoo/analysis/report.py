@@ -157,8 +157,14 @@ def _traced_without_weights(model: ModelConfig | str, input_shape: Any) -> Graph
         config, input_shape = entry.config, entry.analysis_shape if input_shape is None else input_shape
     else:
         config = model
-    config = config.replace(input_shape=input_shape) if input_shape is not None else config
-    return trace(build_weightless(config))
+    sized = config.replace(input_shape=input_shape) if input_shape is not None else config
+    if sized.ndim != config.ndim:  # that is another entry, with other numbers
+        message = (
+            f"{config.name!r} is a {config.ndim}D network. Received: input_shape={sized.input_shape}, which is {sized.ndim}D; "
+            f"analyse {sized.name!r} for that."
+        )
+        raise AnalysisError(message)
+    return trace(build_weightless(sized))
 
 
 def _layer_numbers(graph: Graph, node: Node) -> LayerNumbers:
