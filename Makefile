@@ -7,7 +7,9 @@ BUSY := $(VENV)/.installing
 PYTHONS = $(or $(PYTHON),python3 python3.13 python3.12 python3.11)
 ARGS :=
 
-.PHONY: help site test check numbers bench clean
+PARITY := .venv-parity
+
+.PHONY: help site test check numbers bench parity clean
 .DEFAULT_GOAL := help
 
 help: ## Show this list
@@ -38,8 +40,17 @@ numbers: $(DONE) ## Recompute the stored numbers of every entry
 bench: $(DONE) ## Measure import, build and analysis, each against a yardstick
 	$(BIN)/python scripts/bench.py $(ARGS)
 
+parity: $(DONE) $(PARITY)/.installed ## Compare with the original code in PyTorch, which goes into .venv-parity (about 6 GB)
+	ZOO_PARITY_PYTHON=$(CURDIR)/$(PARITY)/bin/python $(BIN)/python -m pytest -m parity $(ARGS)
+
+$(PARITY)/.installed: pyproject.toml $(DONE)
+	$(BIN)/python -m venv --clear $(PARITY)
+	$(BIN)/python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]["parity"], sep="\n")' \
+	    | $(PARITY)/bin/python -m pip install --disable-pip-version-check -r /dev/stdin
+	touch $@
+
 clean: ## Remove everything that was made, .venv included
-	rm -rf $(VENV) site docs/models build dist .cache .pytest_cache .hypothesis .mypy_cache .ruff_cache
+	rm -rf $(VENV) $(PARITY) site docs/models build dist .cache .pytest_cache .hypothesis .mypy_cache .ruff_cache
 	find zoo scripts tests -name __pycache__ -type d -exec rm -rf {} +
 
 # An interrupted pip can leave a package that looks installed and is not, so a folder in which one was interrupted is made

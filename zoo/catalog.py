@@ -119,7 +119,7 @@ def stored_rows(module: str) -> dict[str, dict[str, Any]] | None:
 
 def stored_numbers(entry: Entry) -> Numbers | None:
     """Returns the stored numbers of exactly this entry, or None where there are none."""
-    row = _catalog_file()["families"].get(entry.family.replace("-", "_"), {"entries": {}})["entries"].get(entry.name)
+    row = (stored_rows(entry.family.replace("-", "_")) or {}).get(entry.name)
     if row is None or row["config"] != config_fields(entry) or tuple(row["numbers"]["input_shape"]) != entry.analysis_shape:
         return None
     from zoo.entry import Numbers

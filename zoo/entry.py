@@ -54,7 +54,7 @@ class Numbers:
         peak_layer: The layer during which that happens.
         training_activation_bytes: Tensors kept for the backward pass.
         receptive_field: Smallest and largest extent in pixels that reaches one output, per spatial axis; None where an
-            output sees the whole input.
+            output sees the whole input; empty where an operation that is not understood hides it.
         status: `"complete"`, or `"partial"` where an operation was not understood and the totals are lower bounds.
     """
 

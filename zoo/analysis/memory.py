@@ -11,12 +11,12 @@ GELU, SiLU and the like their input; max pooling both; a product of tensors its 
 concatenation, average pooling, padding and up-sampling keep nothing. Layers before the first trained weight keep nothing.
 Statistics per channel, gradients on their way and workspaces are left out.
 
-Measured by scripts/measure_memory.py on CPUs, three networks at 256 x 256: as one TensorFlow graph the inference peak is 1.5
-to 1.9 times the prediction, for convolution workspaces and branches that run at the same time;
-as XLA plans it 0.8 to 1.3 times. A plain call of a Keras model, not compiled, keeps every output until it returns: that is
-`activation_bytes`. For training `jax.vjp` keeps 1.0 times the prediction without batch normalisation and 1.3 to 1.7 times
-with it, because Keras writes it as several operations of which each keeps a tensor; TensorFlow's eager tape 1.8 to 3.1 times,
-because it records the inputs and outputs of every small operation.
+Measured by scripts/measure_memory.py on CPUs, three networks at 256 x 256: run as one TensorFlow graph the inference peak is
+1.3 to 1.9 times the prediction, for convolution workspaces and branches that run at the same time; as XLA plans it 0.8 to 1.3
+times. A plain call of a Keras model, not compiled, keeps every output until it returns: that is `activation_bytes`. For
+training `jax.vjp` keeps 1.0 times the prediction without batch normalisation and 1.3 to 1.7 times with it, because Keras
+writes it as several operations of which each keeps a tensor; TensorFlow's eager tape keeps 1.8 to 3.1 times, because it
+records the inputs and outputs of every small operation.
 """
 
 from __future__ import annotations

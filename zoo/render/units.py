@@ -36,9 +36,11 @@ def shape_text(shape: Iterable[int | None]) -> str:
 
 
 def field_text(extents: Iterable[tuple[int, int] | None]) -> str:
-    """Receptive field per axis: `((204, 220), (204, 220)) -> "204–220 px"`."""
+    """Receptive field per axis: `((204, 220), (204, 220)) -> "204–220 px"`; nothing for an unknown one."""
     parts = ["all" if e is None else str(e[0]) if e[0] == e[1] else f"{e[0]}–{e[1]}" for e in extents]
-    if not parts or set(parts) == {"all"}:
+    if not parts:
+        return "not known"
+    if set(parts) == {"all"}:
         return "whole input"
     return (parts[0] if len(set(parts)) == 1 else " × ".join(parts)) + " px"
 
