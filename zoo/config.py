@@ -157,8 +157,8 @@ class ModelConfig:
 
     @property
     def stride(self) -> int:
-        """Total down-sampling from the input to the bottleneck."""
-        return 1
+        """Total down-sampling from the input to the bottleneck: one halving between neighbouring levels, if it has a depth."""
+        return 2 ** (self.sizes.get("depth", 1) - 1)
 
     @property
     def size_multiples(self) -> tuple[int, ...]:

@@ -34,7 +34,8 @@ def test_exact_percent_and_shape() -> None:
     [
         (((204, 220), (204, 220)), "204–220 px"),
         (((5, 5), (7, 7)), "5 × 7 px"),
-        ((None, None), "whole input"), ((), "not known"),
+        ((None, None), "whole input"),
+        ((), "not known"),
         (((3, 3), None), "3 × all px"),
     ],
 )

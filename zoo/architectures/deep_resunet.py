@@ -32,11 +32,6 @@ class _SharedConfig(ModelConfig):
     depth: int = integer(4, low=2, high=10)
     filters: int = integer(64, low=1, high=4096)
 
-    @property
-    def stride(self) -> int:
-        """Total down-sampling: one halving between neighbouring levels."""
-        return 2 ** (self.depth - 1)
-
 
 @dataclass(frozen=True, kw_only=True)
 class DeepResUNetConfig(_SharedConfig):

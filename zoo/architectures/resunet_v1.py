@@ -37,11 +37,6 @@ class ResUNetV1Config(ModelConfig):
     batch_norm: bool = boolean(True)
     activation: str = choice("relu", ACTIVATIONS)
 
-    @property
-    def stride(self) -> int:
-        """Total down-sampling: one halving between neighbouring levels."""
-        return 2 ** (self.depth - 1)
-
 
 _DEVIATIONS = (
     "`classes` is honoured; the original ignores `n_class` and always gives one channel.",

@@ -39,11 +39,6 @@ class ResUNetV2Config(ModelConfig):
     batch_norm: bool = boolean(False)
 
     @property
-    def stride(self) -> int:
-        """Total down-sampling: one halving between neighbouring levels."""
-        return 2 ** (self.depth - 1)
-
-    @property
     def base(self) -> str:
         """The entry name without its sizes: `"resunet-v2"`, or `"resunet-v2-bn"`."""
         return self.family + ("-bn" if self.batch_norm else "")

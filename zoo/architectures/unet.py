@@ -39,11 +39,6 @@ class UNetConfig(ModelConfig):
     batch_norm: bool = boolean(False)
     activation: str = choice("relu", ACTIVATIONS)
 
-    @property
-    def stride(self) -> int:
-        """Total down-sampling: one halving between neighbouring levels."""
-        return 2 ** (self.depth - 1)
-
 
 _DEVIATIONS = (
     "The convolutions keep the size (zero padding); the original's do not, so it crops its skips and its output is smaller than "
