@@ -31,7 +31,7 @@ def plugin_entries() -> dict[str, tuple[Entry, ...]]:
         if label not in _loaded and label not in _broken:
             try:
                 _loaded[label] = _entries_of(point)
-            except Exception as error:  # noqa: BLE001  whatever a foreign package raises must not break the rest
+            except (Exception, SystemExit) as error:  # noqa: BLE001  whatever a foreign package does must not break the rest
                 _broken[label] = f"{type(error).__name__}: {error}"
     present = {_label(point) for point in points}
     return {label: entries for label, entries in _loaded.items() if label in present}
