@@ -6,12 +6,9 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
-
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 from rich.console import Console
 from rich.progress import track
@@ -25,6 +22,7 @@ from zoo.registry import build_weightless
 from zoo.render.diagram import draw
 from zoo.render.dot import draw_dot, keras_dot
 from zoo.render.svg import to_svg
+from zoo.terminal import load_keras
 
 sys.path.insert(0, str(Path(__file__).parent))
 from pages import catalog_page, entry_page
@@ -59,6 +57,7 @@ def all_files(names: list[str]) -> Iterator[tuple[str, bytes]]:
 
 def main() -> int:
     """Renders or checks; returns the exit status."""
+    load_keras()
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--only", metavar="NAME", help="render one entry and the catalog page")
     parser.add_argument("--check", action="store_true", help="write nothing; exit 1 where something is stale")

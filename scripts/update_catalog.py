@@ -5,18 +5,16 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
-import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 from rich.progress import track
 
 from zoo import catalog
 from zoo.analysis import analyze
 from zoo.registry import family_entries
+from zoo.terminal import load_keras
 
 if TYPE_CHECKING:
     from zoo.entry import Entry
@@ -47,6 +45,7 @@ def catalog_text() -> str:
 
 def main() -> int:
     """Writes or checks the file; returns the exit status."""
+    load_keras()
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--check", action="store_true", help="write nothing; exit 1 where the file is stale")
     check = parser.parse_args().check

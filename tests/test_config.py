@@ -203,3 +203,20 @@ def test_the_sizes_that_a_message_names_are_accepted(config, height, width):
             open_shape = [None] * config.ndim + [config.input_shape[-1]]
             open_shape[place] = int(nearest)
             config.replace(input_shape=tuple(open_shape))
+
+
+@pytest.mark.parametrize(
+    "fields", [{"classes": 10**5000}, {"classes": -(10**5000)}, {"input_shape": (10**5000, 8, 3)}, {"classes": "x" * 10**6}]
+)
+def test_values_without_end_are_refused_in_short(fields):
+    with pytest.raises(ConfigError) as error:
+        zoo.info("resunet-v1").config.replace(**fields)
+    assert len(str(error.value)) < 1000
+
+
+def test_an_entry_is_checked_as_a_whole():
+    entry = zoo.info("resunet-v1")
+    with pytest.raises(zoo.RegistryError, match=r"`config` of an entry is a zoo.ModelConfig. Received: config=None"):
+        zoo.Entry(config=None, summary="", reference=entry.reference)
+    with pytest.raises(ConfigError, match="height 100 is not a multiple of 16; use 96 or 112"):
+        zoo.Entry(config=entry.config, summary="", reference=entry.reference, analysis_shape=(100, 96, 3))

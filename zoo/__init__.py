@@ -32,13 +32,13 @@ if TYPE_CHECKING:
     from zoo.registry import get as get
     from zoo.registry import info as info
     from zoo.registry import register as register
-    from zoo.render import plot as plot
+    from zoo.render.picture import plot as plot
 
 _HOMES = {
     "zoo.catalog": ("list_models",),
     "zoo.registry": ("build", "get", "info", "register"),
     "zoo.analysis": ("Report", "analyze"),
-    "zoo.render": ("plot",),
+    "zoo.render.picture": ("plot",),
     "zoo.config": ("ModelConfig",),
     "zoo.entry": ("Entry", "Numbers", "Reference"),
     "zoo.errors": (

@@ -23,6 +23,9 @@ ACTIVATIONS = (
 HEAD_ACTIVATIONS = ("auto", None, "sigmoid", "softmax", "tanh", "relu")
 """`"auto"` is sigmoid for one class and softmax for more; None gives logits."""
 
+LARGEST = 2**31 - 1
+"""Largest size along an axis."""
+
 AXES = {2: ("height", "width"), 3: ("depth axis", "height", "width")}
 """What the spatial axes of an input shape are called in messages."""
 
@@ -49,7 +52,7 @@ class IntegerRule:
         number = as_integer(value)
         if number is None or not self.low <= number <= self.high:
             nearest = "" if number is None else f"; the nearest is {min(max(number, self.low), self.high)}"
-            message = f"`{name}` must be {self.describe()}{nearest}. Received: {name}={value!r}"
+            message = f"`{name}` must be {self.describe()}{nearest}. Received: {name}={shown(value)}"
             raise ConfigError(message)
         return number
 
@@ -65,7 +68,7 @@ class BooleanRule:
     def check(self, name: str, value: Any) -> bool:
         """See `Rule.check`."""
         if not isinstance(value, bool):
-            message = f"`{name}` must be {self.describe()}. Received: {name}={value!r}"
+            message = f"`{name}` must be {self.describe()}. Received: {name}={shown(value)}"
             raise ConfigError(message)
         return value
 
@@ -84,7 +87,7 @@ class ChoiceRule:
         """See `Rule.check`."""
         if (value is not None and not isinstance(value, str)) or value not in self.options:
             near = close_matches(value, filter(None, self.options)) if isinstance(value, str) else ""
-            message = f"`{name}` must be {self.describe()}{near or '.'} Received: {name}={value!r}"
+            message = f"`{name}` must be {self.describe()}{near or '.'} Received: {name}={shown(value)}"
             raise ConfigError(message)
         return value
 
@@ -106,6 +109,15 @@ def boolean(default: bool) -> bool:
 def choice(default: str | None, options: tuple[str | None, ...]) -> Any:
     """Declares a config field that takes one of `options`."""
     return field(default=default, metadata={"rule": ChoiceRule(options)})
+
+
+def shown(value: Any) -> str:
+    """Returns a value as messages show it: in full, or its beginning where it is very long."""
+    try:
+        text = repr(value)
+    except ValueError:  # Python does not print whole numbers of thousands of digits
+        return "a number of thousands of digits"
+    return text if len(text) <= 200 else f"{text[:200]}..."
 
 
 def as_integer(value: Any) -> int | None:
@@ -198,9 +210,8 @@ class ModelConfig:
             if name not in known:
                 owner = self.family or type(self).__name__
                 near = close_matches(name, known) or "."
-                message = (
-                    f"`{name}` is not a field of {owner}{near} Received: {name}={overrides[name]!r}; fields: {', '.join(known)}"
-                )
+                received = f"Received: {name}={shown(overrides[name])}"
+                message = f"`{name}` is not a field of {owner}{near} {received}; fields: {', '.join(known)}"
                 raise ConfigError(message)
         return dataclasses.replace(self, **overrides)
 
@@ -240,18 +251,17 @@ def _checked_shape(shape: Any) -> tuple[int | None, ...]:
     """Returns the shape as a tuple of ints and Nones with a known number of channels."""
     allowed = "input_shape is (H, W, C) or (D, H, W, C) without the batch, channels last, None for an open spatial size"
     if not isinstance(shape, (tuple, list)):
-        message = f"{allowed}; for example (None, None, 3). Received: input_shape={shape!r}"
+        message = f"{allowed}; for example (None, None, 3). Received: input_shape={shown(shape)}"
         raise ConfigError(message)
     if len(shape) not in (3, 4):
         what = {0: "no axes", 1: "no spatial axis", 2: "one spatial axis (1D)"}.get(len(shape), f"{len(shape) - 1} spatial axes")
-        message = f"The zoo has 2D and 3D networks: {allowed}. Received: input_shape={tuple(shape)!r}, which has {what}"
+        message = f"The zoo has 2D and 3D networks: {allowed}. Received: input_shape={shown(tuple(shape))}, which has {what}"
         raise ConfigError(message)
     sizes = tuple(None if size is None else as_integer(size) for size in shape)
-    wrong = [given for given, size in zip(shape, sizes, strict=True) if given is not None and (size is None or size < 1)]
+    wrong = [given for given, size in zip(shape, sizes, strict=True) if given is not None and not (size and 1 <= size <= LARGEST)]
     if wrong:
-        message = (
-            f"Sizes are whole numbers from 1 on: {allowed}. Received: input_shape={tuple(shape)!r}, where {wrong[0]!r} is not one"
-        )
+        received = f"Received: input_shape={shown(tuple(shape))}, where {shown(wrong[0])} is not one"
+        message = f"Sizes are whole numbers from 1 to {LARGEST}: {allowed}. {received}"
         raise ConfigError(message)
     if sizes[-1] is None:
         example = (*sizes[:-1], 3 if len(sizes) == 3 else 1)

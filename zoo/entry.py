@@ -6,7 +6,7 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Any, Self
 
-from zoo.config import ModelConfig
+from zoo.config import ModelConfig, shown
 from zoo.errors import RegistryError
 from zoo.names import format_name, parse_name
 
@@ -91,6 +91,7 @@ class Entry:
 
     Raises:
         RegistryError: The name is ill-formed, or states other sizes than the config.
+        ConfigError: The network does not take the `analysis_shape`.
     """
 
     config: ModelConfig
@@ -101,10 +102,14 @@ class Entry:
     tags: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
+        if not isinstance(self.config, ModelConfig):
+            message = f"`config` of an entry is a zoo.ModelConfig. Received: config={shown(self.config)}"
+            raise RegistryError(message)
         if not self.name:
             object.__setattr__(self, "name", self.config.name)
         if not self.analysis_shape:
             object.__setattr__(self, "analysis_shape", default_analysis_shape(self.config))
+        self.config.replace(input_shape=self.analysis_shape)  # raises where the network does not take it
         _, stated = parse_name(self.name)
         meant = {size: self.config.sizes.get(size) for size in stated}
         if stated != meant:

@@ -21,6 +21,7 @@ GROUP = "zoo.architectures"
 
 _loaded: dict[str, tuple[Entry, ...]] = {}
 _broken: dict[str, str] = {}
+_mentioned: dict[tuple[str, ...], bool] = {}
 
 
 def plugin_entries() -> dict[str, tuple[Entry, ...]]:
@@ -45,6 +46,7 @@ def broken_plugins() -> dict[str, str]:
 
 def forget_plugins() -> None:
     """Makes the next look-up read and load the plug-ins again."""
+    _mentioned.clear()
     _loaded.clear()
     _broken.clear()
 
@@ -70,16 +72,21 @@ def _entry_points() -> list[EntryPoint]:
     `importlib.metadata` costs more time than everything else that listing does, so it is imported only where some
     installed package mentions the group at all.
     """
-    if "importlib.metadata" not in sys.modules and not _group_is_mentioned():
-        return []
+    if "importlib.metadata" not in sys.modules:
+        path = tuple(sys.path)
+        if path not in _mentioned:
+            _mentioned[path] = _group_is_mentioned(path)
+        if not _mentioned[path]:
+            return []
     from importlib import metadata
 
     return sorted(metadata.entry_points(group=GROUP), key=lambda point: (point.name, point.value))
 
 
-def _group_is_mentioned() -> bool:
+def _group_is_mentioned(path: tuple[str, ...]) -> bool:
+    """Looks into the installed packages on a search path."""
     wanted = f"[{GROUP}]".encode()
-    for folder in sys.path:
+    for folder in path:
         try:
             names = os.listdir(folder or ".")
         except OSError:  # zip files and folders that do not exist

@@ -7,9 +7,7 @@ out in this process; a `dot` on PATH is used where pygraphviz is missing.
 
 from __future__ import annotations
 
-import os
 import re
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zoo.errors import RenderError
@@ -43,8 +41,6 @@ def draw_dot(text: str, file_format: str) -> bytes:
         import pygraphviz
     except ImportError:
         return _draw_with_program(text, file_format)
-    # fontconfig reads it at any time; the system's own file can be newer than what the one inside pygraphviz understands
-    os.environ.setdefault("FONTCONFIG_FILE", str(Path(__file__).with_name("fonts.conf")))
     graph = pygraphviz.AGraph(string=text)
     graph.layout("dot")
     return graph.draw(format=file_format)
