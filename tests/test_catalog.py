@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -148,7 +150,9 @@ class TestStored:
 
     def test_an_edited_family_is_read_anew(self, own_catalog, monkeypatch):
         store(own_catalog, monkeypatch)
-        (own_catalog / "added.py").write_text(FAMILY.replace("filters=4", "filters=2"))
+        edited = own_catalog / "added.py"
+        edited.write_text(FAMILY.replace("filters=4", "filters=2"))
+        os.utime(edited, (time.time() + 10,) * 2)  # Python's own cache of compiled files knows seconds and sizes only
         sys.modules.pop("zoo.architectures.added")
         assert zoo.list_models() == ["added-f8", "added-f2"]
 
