@@ -366,3 +366,8 @@ def test_shapes_are_read_as_people_write_them(text, shape):
 def test_what_is_no_shape_is_refused(text):
     with pytest.raises(zoo.ConfigError, match=r"^`--input-shape` is whole numbers without the batch, .* Received: "):
         read_shape("--input-shape", text)
+
+
+def test_the_module_is_the_command():
+    done = subprocess.run([sys.executable, "-m", "zoo", "list", "unet"], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[1].startswith("unet-d5-f64 ")

@@ -78,7 +78,8 @@ _REFERENCE = Reference(
     authors=("Pavel Iakubovskii",),
     year=2019,
     url="https://github.com/qubvel/segmentation_models.pytorch",
-    code_url="https://pypi.org/project/segmentation-models-pytorch/0.6.0/",
+    venue="version 0.6.0",
+    code_url="https://github.com/qubvel/segmentation_models.pytorch/tree/bd7f877f",
     licence="MIT",
     deviations=_DEVIATIONS,
 )

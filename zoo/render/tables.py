@@ -30,6 +30,7 @@ def totals_table(numbers: Numbers) -> str:
         ("MACs", exact(n.macs), short_count(n.macs)),
         ("FLOPs (2 × MACs)", exact(n.flops), short_count(n.flops)),
         ("weights", f"{exact(n.weight_bytes)} bytes", short_bytes(n.weight_bytes)),
+        ("weights as float16 or bfloat16", f"{exact(2 * n.params)} bytes", short_bytes(2 * n.params)),
         ("inference peak of activations", f"{exact(n.peak_bytes)} bytes", f"{short_bytes(n.peak_bytes)} at `{n.peak_layer}`"),
         ("sum of all layer outputs", f"{exact(n.activation_bytes)} bytes", short_bytes(n.activation_bytes)),
         (
