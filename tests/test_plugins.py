@@ -51,6 +51,12 @@ def test_a_plugin_adds_its_entries(add_plugin):
         zoo.info("pluged")
 
 
+@pytest.mark.parametrize("value", ["nets", "nets:ENTRIES", "nets:ENTRY"])
+def test_an_entry_point_names_a_module_or_its_entries(add_plugin, value):
+    add_plugin("nets", GOOD + "ENTRY = ENTRIES[0]\n", value)
+    assert zoo.get("plugged").output_shape == (None, None, None, 1)
+
+
 def test_a_plugin_is_found_in_a_fresh_process(add_plugin, tmp_path):
     assert run(LIST, add_plugin("nets", GOOD)) == ["plugged-d2", "True"]
 
@@ -64,9 +70,13 @@ def test_without_plugins_the_costly_search_is_left_out(tmp_path):
     [
         ("raise ValueError('sorry')", None, r"ValueError: sorry"),
         ("import package_that_nobody_has", None, r"ModuleNotFoundError: No module named 'package_that_nobody_has'"),
-        ("ENTRIES = 5", None, r"TypeError: broken must be a module with ENTRIES, a tuple of zoo\.Entry; received ENTRIES=5"),
-        ("ENTRIES = ('a',)", None, r"received ENTRIES=\('a',\)"),
-        ("", None, r"received ENTRIES=None"),
+        (
+            "ENTRIES = 5",
+            None,
+            r"TypeError: broken must be a module with ENTRIES, a tuple of zoo\.Entry, or such a tuple; received 5",
+        ),
+        ("ENTRIES = ('a',)", None, r"received \('a',\)"),
+        ("", None, r"received <module 'broken'"),
         ("thing = 5", "broken:thing", r"TypeError: broken:thing must be a module with ENTRIES"),
         ("", "broken:missing", r"AttributeError"),
         ("", "elsewhere", r"ModuleNotFoundError"),

@@ -1,6 +1,6 @@
 """Entries that other installed packages add, through the entry point group `zoo.architectures`.
 
-An entry point names a module with `ENTRIES` and `build`, made like a file of `zoo.architectures`:
+An entry point names a module with `ENTRIES` and `build`, made like a file of `zoo.architectures` (or the entries in it):
 
     [project.entry-points."zoo.architectures"]
     my-nets = "my_package.nets"
@@ -54,10 +54,12 @@ def forget_plugins() -> None:
 def _entries_of(point: EntryPoint) -> tuple[Entry, ...]:
     from zoo.entry import Entry
 
-    module = point.load()
-    entries = getattr(module, "ENTRIES", None)
+    named = point.load()
+    entries = getattr(named, "ENTRIES", named)
+    if isinstance(entries, Entry):
+        return (entries,)
     if not isinstance(entries, (tuple, list)) or not all(isinstance(entry, Entry) for entry in entries):
-        message = f"{point.value} must be a module with ENTRIES, a tuple of zoo.Entry; received ENTRIES={entries!r}"
+        message = f"{point.value} must be a module with ENTRIES, a tuple of zoo.Entry, or such a tuple; received {entries!r}"
         raise TypeError(message)
     return tuple(entries)
 
