@@ -1,4 +1,4 @@
-"""The receptive field against impulses: with positive weights and no maxima nothing that reaches an output can hide."""
+"""The receptive field against impulses and gradients: positive weights and no maxima, so that nothing can hide."""
 
 from __future__ import annotations
 
@@ -138,6 +138,28 @@ def test_networks_against_impulses(name, size, fields):
     assert report.receptive_field == analyze(model).receptive_field
     for axis in (0, 1):
         assert report.receptive_field[axis] == measured(model, axis)
+
+
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="takes gradients by TensorFlow's tape")
+@pytest.mark.parametrize(("depth", "extent"), {2: (18, 20), 3: (44, 48), 4: (100, 108)}.items())
+def test_gradients_of_resunet_v1_reach_as_far(depth, extent):
+    """The gradient of one output by the image is not zero exactly where the field says; at every position of one period."""
+    import tensorflow as tf
+
+    size, period = 2 ** (depth + 4), 2 ** (depth - 1)
+    name, fields = f"resunet-v1-d{depth}-f1", {"activation": "linear", "batch_norm": False, "head_activation": None}
+    model = averaging(zoo.build(zoo.info(name).config.replace(input_shape=(size, period, 1), **fields)))
+    for weight in model.weights:
+        weight.assign(np.full(weight.shape, 0.0 if weight.name == "bias" else 0.5))
+    image = tf.ones((1, size, period, 1))
+    extents = []
+    for position in range(size // 2, size // 2 + period):
+        with tf.GradientTape() as tape:
+            tape.watch(image)
+            output = model(image, training=False)[0, position, 0, 0]
+        rows = np.flatnonzero(np.abs(tape.gradient(output, image).numpy()).sum(axis=(0, 2, 3)))
+        extents.append(int(rows[-1] - rows[0] + 1))
+    assert (min(extents), max(extents)) == extent == analyze(name, (256, 256, 3)).receptive_field[0]
 
 
 @pytest.mark.parametrize(("depth", "extent"), {2: (18, 20), 3: (44, 48), 4: (100, 108), 5: (204, 220)}.items())
