@@ -8,7 +8,7 @@ import keras
 import numpy as np
 import pytest
 
-from zoo import blocks, stages
+from zoo import blocks, sampling, stages
 
 
 def image(*shape, seed=0):
@@ -42,7 +42,7 @@ def test_torch_padding_is_symmetric(size, kernel, stride):
 @pytest.mark.parametrize("size", [5, 6])
 def test_torch_pooling_sees_minus_infinity_beyond_the_borders(size):
     x = -1 - np.abs(image(size, size + 1, 2))  # negative throughout, so that a zero beyond the border would win
-    received, _ = apply(lambda t: blocks.max_pool(t, size=3, padding="torch", name="p"), x)
+    received, _ = apply(lambda t: sampling.max_pool(t, size=3, stride=2, padding="torch", name="p"), x)
     padded = np.pad(x[0], ((1, 1), (1, 1), (0, 0)), constant_values=-np.inf)
     rows, columns = ((n - 1) // 2 + 1 for n in x.shape[1:3])
     expected = [[padded[2 * i : 2 * i + 3, 2 * j : 2 * j + 3].max((0, 1)) for j in range(columns)] for i in range(rows)]
@@ -51,7 +51,7 @@ def test_torch_pooling_sees_minus_infinity_beyond_the_borders(size):
 
 def test_same_pooling_is_that_of_keras():
     x = image(6, 8, 2)
-    received, _ = apply(lambda t: blocks.max_pool(t, name="p"), x)
+    received, _ = apply(lambda t: sampling.max_pool(t, name="p"), x)
     np.testing.assert_array_equal(received, np.array(keras.layers.MaxPooling2D(2)(x)))
 
 
@@ -104,11 +104,11 @@ def test_a_bottleneck_is_narrow_inside_and_strides_on_its_3x3():
 @pytest.mark.parametrize(("mode", "channels"), [("nearest", 6), ("transposed", 2), ("bilinear", 6)])
 def test_up_sampling_reaches_the_size_of_the_skip(mode, channels):
     coarse, skip = keras.Input((3, 5, 6)), keras.Input((6, 10, 4))
-    assert blocks.upsample(coarse, mode, like=skip, filters=2, name="up").shape == (None, 6, 10, channels)
+    assert sampling.upsample(coarse, mode, filters=2, name="up").shape == (None, 6, 10, channels)
 
 
 def test_a_transposed_convolution_keeps_the_channels_unless_told():
-    assert blocks.upsample(keras.Input((3, 5, 6)), "transposed", name="up").shape == (None, 6, 10, 6)
+    assert sampling.upsample(keras.Input((3, 5, 6)), "transposed", name="up").shape == (None, 6, 10, 6)
 
 
 def test_concat_has_its_first_argument_first():

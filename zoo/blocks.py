@@ -11,17 +11,17 @@ torch backend. Every layer is named, so two builds have byte-identical configs.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import keras
 
-from zoo.layers import MatchChannels, ResizeLike
+from zoo.layers import MatchChannels
+from zoo.sampling import Size, Tensor, average_pool, layer_of, per_axis, rank, subsample
 
 if TYPE_CHECKING:
     from zoo.config import ModelConfig
 
-Tensor = Any
-"""A symbolic `keras.KerasTensor`; Keras itself declares no type for it that a checker could use."""
+__all__ = ["Size", "Tensor", "rank"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,6 +36,8 @@ class Shortcut:
         bias: Whether the projection has a bias.
         norm: Whether a normalisation follows the projection.
         activation: Whether an activation follows; this is no identity path then.
+        pool: Whether an average pooling halves the size instead of the projection's stride (He et al. 2019, "Bag of Tricks",
+            figure 2c); an identity then projects only where the channels change.
     """
 
     kind: Literal["conv", "identity", "none"] = "conv"
@@ -43,6 +45,7 @@ class Shortcut:
     bias: bool = True
     norm: bool = False
     activation: bool = False
+    pool: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,8 +54,12 @@ class Style:
 
     Attributes:
         order: `"post"` is conv-norm-act-conv-norm, add, act (He et al. 2016a); `"pre"` is norm-act-conv twice, add (2016b).
-        norm: `"batch"`, or None for no normalisation at all.
-        activation: Name of a Keras activation.
+        norm: `"batch"`; `"instance"`, over the positions of one image and channel; `"group"`, over `groups` of channels
+            too; None for no normalisation at all.
+        affine: Whether the normalisation has a scale and a shift to learn.
+        groups: Of the group normalisation.
+        activation: Name of a Keras activation, or `"prelu"`: ReLU with one slope for all negative values, learnt from 0.25 on.
+        slope: Of `"leaky_relu"` for negative values; Keras' default is 0.2, PyTorch's 0.01.
         bias: Whether the 3x3 convolutions have a bias.
         padding: `"same"` is Keras' padding, which is lopsided for strides; `"torch"` pads both sides alike, as PyTorch does.
         epsilon: Added to the variance by the normalisation.
@@ -61,8 +68,11 @@ class Style:
     """
 
     order: Literal["post", "pre"] = "post"
-    norm: Literal["batch"] | None = "batch"
+    norm: Literal["batch", "instance", "group"] | None = "batch"
+    affine: bool = True
+    groups: int = 8
     activation: str = "relu"
+    slope: float = 0.2
     bias: bool = True
     padding: Literal["same", "torch"] = "same"
     epsilon: float = 1e-3
@@ -73,60 +83,88 @@ class Style:
 KERAS_STYLE = Style()
 """Bias and "same" padding: Keras' own defaults."""
 
+TORCH_STYLE = Style(bias=False, padding="torch", epsilon=1e-5, momentum=0.9, slope=0.01)
+"""Symmetric padding, and what PyTorch's normalisations and leaky ReLU have by default; no bias before a normalisation."""
+
 
 def image(config: ModelConfig) -> Tensor:
     """Returns the input of a network, `(N, *input_shape)`."""
     return keras.Input(config.input_shape, name="input")
 
 
-def rank(x: Tensor) -> int:
-    """Returns the number of spatial axes: 2 for images, 3 for volumes."""
-    return len(x.shape) - 2
-
-
-def conv(x: Tensor, filters: int, style: Style = KERAS_STYLE, *, name: str, kernel: int = 3, stride: int = 1) -> Tensor:
+def conv(
+    x: Tensor,
+    filters: int,
+    style: Style = KERAS_STYLE,
+    *,
+    name: str,
+    kernel: Size = 3,
+    stride: Size = 1,
+    dilation: Size = 1,
+    groups: int = 1,
+) -> Tensor:
     """Convolution without activation, `(N, H, W, C) -> (N, ceil(H / stride), ceil(W / stride), F)`.
 
     Of the style, only bias and padding matter. Keras' "same" puts the odd zero of a strided convolution at the far side;
-    with `padding="torch"` both sides get `kernel // 2` zeros.
+    with `padding="torch"` both sides get half of the kernel's reach. A stride is without dilation.
     """
     padding = "same"
-    if style.padding == "torch" and stride > 1 and kernel > 1:
-        x = _layer("ZeroPadding", x)(kernel // 2, name=f"{name}_pad")(x)
+    if style.padding == "torch" and max(per_axis(stride, x)) > 1 and max(per_axis(kernel, x)) > 1:
+        x = layer_of("ZeroPadding", x)(tuple(k // 2 for k in per_axis(kernel, x)), name=f"{name}_pad")(x)
         padding = "valid"
-    return _layer("Conv", x)(filters, kernel, strides=stride, padding=padding, use_bias=style.bias, name=name)(x)
+    layer = layer_of("Conv", x)
+    options = {"dilation_rate": dilation, "groups": groups, "use_bias": style.bias}
+    return layer(filters, kernel, strides=stride, padding=padding, name=name, **options)(x)
 
 
 def norm(x: Tensor, style: Style, *, name: str) -> Tensor:
     """Normalisation of the style; the tensor itself where the style has none."""
     if style.norm is None:
         return x
-    return keras.layers.BatchNormalization(epsilon=style.epsilon, momentum=style.momentum, name=name)(x)
+    options = {"epsilon": style.epsilon, "scale": style.affine, "center": style.affine, "name": name}
+    if style.norm == "batch":
+        return keras.layers.BatchNormalization(momentum=style.momentum, **options)(x)
+    groups = x.shape[-1] if style.norm == "instance" else style.groups
+    return keras.layers.GroupNormalization(groups, **options)(x)
 
 
-def act(x: Tensor, activation: str | None, *, name: str) -> Tensor:
-    """Activation by name; the tensor itself for None."""
-    return x if activation is None else keras.layers.Activation(activation, name=name)(x)
+def act(x: Tensor, activation: str | Style | None, *, name: str) -> Tensor:
+    """Activation by name or of a style; the tensor itself for None."""
+    if activation is None:
+        return x
+    style = activation if isinstance(activation, Style) else Style(activation=activation)
+    if style.activation == "prelu":
+        shared = list(range(1, rank(x) + 2))
+        return keras.layers.PReLU(keras.initializers.Constant(0.25), shared_axes=shared, name=name)(x)
+    if style.activation == "leaky_relu":
+        return keras.layers.LeakyReLU(style.slope, name=name)(x)
+    return keras.layers.Activation(style.activation, name=name)(x)
 
 
-def conv_norm_act(x: Tensor, filters: int, style: Style, *, name: str, index: int = 1, stride: int = 1) -> Tensor:
+def conv_norm_act(
+    x: Tensor, filters: int, style: Style, *, name: str, index: int = 1, kernel: Size = 3, stride: Size = 1, dilation: Size = 1
+) -> Tensor:
     """Convolution, normalisation, activation: `(N, H, W, C) -> (N, H / stride, W / stride, F)`."""
-    x = conv(x, filters, style, stride=stride, name=f"{name}_conv{index}")
+    x = conv(x, filters, style, kernel=kernel, stride=stride, dilation=dilation, name=f"{name}_conv{index}")
     x = norm(x, style, name=f"{name}_norm{index}")
-    return act(x, style.activation, name=f"{name}_act{index}")
+    return act(x, style, name=f"{name}_act{index}")
 
 
-def norm_act_conv(x: Tensor, filters: int, style: Style, *, name: str, index: int = 1, stride: int = 1) -> Tensor:
+def norm_act_conv(
+    x: Tensor, filters: int, style: Style, *, name: str, index: int = 1, kernel: Size = 3, stride: Size = 1, dilation: Size = 1
+) -> Tensor:
     """Normalisation, activation, convolution: `(N, H, W, C) -> (N, H / stride, W / stride, F)`."""
     x = norm(x, style, name=f"{name}_norm{index}")
-    x = act(x, style.activation, name=f"{name}_act{index}")
-    return conv(x, filters, style, stride=stride, name=f"{name}_conv{index}")
+    x = act(x, style, name=f"{name}_act{index}")
+    return conv(x, filters, style, kernel=kernel, stride=stride, dilation=dilation, name=f"{name}_conv{index}")
 
 
-def shortcut(x: Tensor, filters: int, style: Style, *, name: str, stride: int = 1) -> Tensor:
+def shortcut(x: Tensor, filters: int, style: Style, *, name: str, stride: Size = 1) -> Tensor:
     """The branch around a residual unit: `(N, H, W, C) -> (N, H / stride, W / stride, F)`."""
     form = style.shortcut
-    fits = stride == 1 and x.shape[-1] == filters
+    if form.pool:
+        x, stride = average_pool(x, stride, name=f"{name}_pool"), 1
+    fits = max(per_axis(stride, x)) == 1 and x.shape[-1] == filters
     if fits and form.kind != "conv":
         return x
     if form.kind == "none":
@@ -135,17 +173,20 @@ def shortcut(x: Tensor, filters: int, style: Style, *, name: str, stride: int = 
     x = conv(x, filters, replace(style, bias=form.bias), kernel=form.kernel, stride=stride, name=f"{name}_proj")
     if form.norm:
         x = norm(x, style, name=f"{name}_projnorm")
-    return act(x, style.activation if form.activation else None, name=f"{name}_projact")
+    return act(x, style if form.activation else None, name=f"{name}_projact")
 
 
-def residual(x: Tensor, filters: int, style: Style, *, name: str, stride: int = 1, lead: bool = True) -> Tensor:
-    """Residual unit of two 3x3 convolutions: `(N, H, W, C) -> (N, H / stride, W / stride, F)`.
+def residual(
+    x: Tensor, filters: int, style: Style, *, name: str, kernel: Size = 3, stride: Size = 1, lead: bool = True
+) -> Tensor:
+    """Residual unit of two convolutions: `(N, H, W, C) -> (N, H / stride, W / stride, F)`.
 
     Args:
         x: Input of both branches.
         filters: Channels of the output.
         style: Order of convolution, normalisation and activation, and the shortcut.
         name: Prefix of the unit's layers.
+        kernel: Of both convolutions.
         stride: Of the first convolution and of the shortcut.
         lead: False leaves out the leading norm-act of a pre-activation unit, as the first unit of a network does.
 
@@ -153,20 +194,20 @@ def residual(x: Tensor, filters: int, style: Style, *, name: str, stride: int = 
     """
     side = shortcut(x, filters, style, name=name, stride=stride)
     if style.order == "post":
-        y = conv_norm_act(x, filters, style, name=name, index=1, stride=stride)
-        y = conv(y, filters, style, name=f"{name}_conv2")
+        y = conv_norm_act(x, filters, style, name=name, index=1, kernel=kernel, stride=stride)
+        y = conv(y, filters, style, kernel=kernel, name=f"{name}_conv2")
         y = norm(y, style, name=f"{name}_norm2")
-        y = keras.layers.Add(name=f"{name}_add")([side, y])
-        return act(y, style.activation, name=f"{name}_act2")
+        y = add(side, y, name=f"{name}_add")
+        return act(y, style, name=f"{name}_act2")
     if lead:
-        y = norm_act_conv(x, filters, style, name=name, index=1, stride=stride)
+        y = norm_act_conv(x, filters, style, name=name, index=1, kernel=kernel, stride=stride)
     else:
-        y = conv(x, filters, style, stride=stride, name=f"{name}_conv1")
-    y = norm_act_conv(y, filters, style, name=name, index=2)
-    return keras.layers.Add(name=f"{name}_add")([y, side])
+        y = conv(x, filters, style, kernel=kernel, stride=stride, name=f"{name}_conv1")
+    y = norm_act_conv(y, filters, style, name=name, index=2, kernel=kernel)
+    return add(y, side, name=f"{name}_add")
 
 
-def bottleneck(x: Tensor, filters: int, style: Style, *, name: str, stride: int = 1) -> Tensor:
+def bottleneck(x: Tensor, filters: int, style: Style, *, name: str, stride: Size = 1) -> Tensor:
     """Post-activation unit of 1x1, 3x3 and 1x1 convolutions, F/4, F/4 and F wide; the stride is that of the 3x3.
 
     `(N, H, W, C) -> (N, H / stride, W / stride, F)`.
@@ -174,67 +215,55 @@ def bottleneck(x: Tensor, filters: int, style: Style, *, name: str, stride: int 
     Reference: He et al. (2016a), figure 5, with the stride moved from the first 1x1 to the 3x3 as torchvision does.
     """
     side = shortcut(x, filters, style, name=name, stride=stride)
-    y = conv(x, filters // 4, style, kernel=1, name=f"{name}_conv1")
-    y = norm(y, style, name=f"{name}_norm1")
-    y = act(y, style.activation, name=f"{name}_act1")
+    y = conv_norm_act(x, filters // 4, style, kernel=1, name=name, index=1)
     y = conv_norm_act(y, filters // 4, style, name=name, index=2, stride=stride)
     y = conv(y, filters, style, kernel=1, name=f"{name}_conv3")
     y = norm(y, style, name=f"{name}_norm3")
-    y = keras.layers.Add(name=f"{name}_add")([side, y])
-    return act(y, style.activation, name=f"{name}_act3")
+    y = add(side, y, name=f"{name}_add")
+    return act(y, style, name=f"{name}_act3")
 
 
-def subsample(x: Tensor, stride: int, *, name: str) -> Tensor:
-    """Keeps every `stride`-th pixel: `(N, H, W, C) -> (N, ceil(H / stride), ceil(W / stride), C)`."""
-    return x if stride == 1 else _layer("AveragePooling", x)(1, strides=stride, name=name)(x)
+def squeeze_excite(x: Tensor, squeezed: int, *, name: str, bias: bool = False) -> Tensor:
+    """Scales each channel by a gate that sees the mean of all: `(N, H, W, C) -> (N, H, W, C)`.
 
+    Two dense layers of `squeezed` and C units, with ReLU between them and a sigmoid behind.
 
-def max_pool(x: Tensor, *, name: str, size: int = 2, padding: Literal["same", "torch"] = "same") -> Tensor:
-    """Max pooling that halves the sizes: `(N, H, W, C) -> (N, ceil(H / 2), ceil(W / 2), C)`.
-
-    With `padding="torch"` an odd `size` is centred on every second pixel and sees minus infinity beyond both borders. Keras
-    centres so with stride 1 only: hence pooling without stride, of which every second pixel is kept.
+    Reference: J. Hu, L. Shen, G. Sun, "Squeeze-and-Excitation Networks" (2018), section 3.
     """
-    pool = _layer("MaxPooling", x)
-    if padding == "same":
-        return pool(size, strides=2, padding="same", name=name)(x)
-    return subsample(pool(size, strides=1, padding="same", name=name)(x), 2, name=f"{name}_subsample")
+    gate = layer_of("GlobalAveragePooling", x)(keepdims=True, name=f"{name}_mean")(x)
+    gate = keras.layers.Dense(squeezed, use_bias=bias, name=f"{name}_squeeze")(gate)
+    gate = act(gate, "relu", name=f"{name}_squeezeact")
+    gate = keras.layers.Dense(x.shape[-1], use_bias=bias, name=f"{name}_excite")(gate)
+    gate = act(gate, "sigmoid", name=f"{name}_exciteact")
+    return multiply(x, gate, name=f"{name}_scale")
 
 
-def upsample(x: Tensor, mode: str, *, name: str, filters: int | None = None, like: Tensor = None) -> Tensor:
-    """Doubles the spatial sizes: `(N, H, W, C) -> (N, 2H, 2W, C)`.
-
-    Args:
-        x: Coarse tensor.
-        mode: `"nearest"` repeats pixels; `"transposed"` is a 2x2 transposed convolution with stride 2; `"bilinear"`
-            interpolates to the size of `like`, whatever that is.
-        name: Name of the one layer.
-        filters: Channels of the transposed convolution; by default those of `x`.
-        like: Tensor `(N, H', W', K)` whose spatial size the bilinear resize takes.
-    """
-    if mode == "bilinear":
-        return ResizeLike(name=name)([x, like])
-    if mode == "nearest":
-        return _layer("UpSampling", x)(2, name=name)(x)
-    width = filters if filters is not None else x.shape[-1]
-    return _layer("Conv", x, "Transpose")(width, 2, strides=2, padding="same", name=name)(x)
+def add(*tensors: Tensor, name: str) -> Tensor:
+    """Sum of tensors of one shape."""
+    return keras.layers.Add(name=name)(list(tensors))
 
 
-def concat(x: Tensor, skip: Tensor, *, name: str) -> Tensor:
-    """Concatenates along the channels, `x` first: `(N, H, W, C), (N, H, W, K) -> (N, H, W, C + K)`."""
-    return keras.layers.Concatenate(name=name)([x, skip])
+def multiply(*tensors: Tensor, name: str) -> Tensor:
+    """Product of tensors; one with a single channel or position counts for all of them."""
+    return keras.layers.Multiply(name=name)(list(tensors))
+
+
+def concat(*tensors: Tensor, name: str) -> Tensor:
+    """Concatenates along the channels in the order given: `(N, H, W, C), (N, H, W, K) -> (N, H, W, C + K)`."""
+    return keras.layers.Concatenate(name=name)(list(tensors))
+
+
+def head(x: Tensor, config: ModelConfig, *, name: str = "head0", kernel: Size = 1) -> Tensor:
+    """Convolution to the classes and the activation of the output: `(N, H, W, C) -> (N, H, W, classes)`."""
+    x = conv(x, config.classes, kernel=kernel, name=f"{name}_conv")
+    return act(x, config.output_activation, name=f"{name}_act")
 
 
 def network(x: Tensor, inputs: Tensor, config: ModelConfig, *, kernel: int = 1) -> keras.Model:
-    """Ends a network: convolution to the classes, activation of the head, and the model around it.
-
-    `(N, H, W, C) -> (N, H, W, classes)`.
-    """
-    x = conv(x, config.classes, kernel=kernel, name="head0_conv")
-    x = act(x, config.output_activation, name="head0_act")
-    return keras.Model(inputs, x, name=config.name)
+    """Ends a network with its one head and puts the model around it: `(N, H, W, C) -> (N, H, W, classes)`."""
+    return model(inputs, head(x, config, kernel=kernel), config)
 
 
-def _layer(kind: str, x: Tensor, suffix: str = "") -> Any:
-    """Returns the 2D or 3D class of a kind of layer: `("Conv", x) -> keras.layers.Conv2D`."""
-    return getattr(keras.layers, f"{kind}{rank(x)}D{suffix}")
+def model(inputs: Tensor, outputs: Tensor | dict[str, Tensor], config: ModelConfig) -> keras.Model:
+    """Returns the model of a config; several outputs are named, the segmentation at full resolution first."""
+    return keras.Model(inputs, outputs, name=config.name)

@@ -134,7 +134,11 @@ def config_fields(entry: Entry) -> dict[str, Any]:
     import dataclasses
 
     fields = dataclasses.asdict(entry.config)
-    return {name: list(value) if isinstance(value, tuple) else value for name, value in fields.items()}
+    return {name: _as_lists(value) for name, value in fields.items()}
+
+
+def _as_lists(value: Any) -> Any:
+    return [_as_lists(item) for item in value] if isinstance(value, tuple) else value
 
 
 def live_row(entry: Entry) -> dict[str, Any]:

@@ -1,18 +1,23 @@
-"""The frozen config that describes one network, and the rules that its fields must satisfy.
+"""The frozen config that describes one network.
 
-A family derives from `ModelConfig` and declares its own fields with `integer`, `boolean` or `choice`; each field carries
-its rule, so validation, error messages and the tables of the documentation all read the same declaration.
+A family derives from `ModelConfig` and declares its own fields with `integer`, `boolean`, `choice` or `per_level` of
+`zoo.rules`.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import operator
-from dataclasses import dataclass, field
-from typing import Any, ClassVar, Protocol, Self
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from zoo.errors import ConfigError, close_matches
 from zoo.names import SIZES, format_name
+from zoo.rules import as_integer, boolean, choice, integer, per_level, shown
+
+if TYPE_CHECKING:
+    from zoo.rules import Rule
+
+__all__ = ["ACTIVATIONS", "HEAD_ACTIVATIONS", "ModelConfig", "as_integer", "boolean", "choice", "integer", "per_level", "shown"]
 
 ACTIVATIONS = (
     "relu", "relu6", "leaky_relu", "elu", "selu", "celu", "gelu", "silu", "swish", "mish",
@@ -28,104 +33,6 @@ LARGEST = 2**31 - 1
 
 AXES = {2: ("height", "width"), 3: ("depth axis", "height", "width")}
 """What the spatial axes of an input shape are called in messages."""
-
-
-class Rule(Protocol):
-    """What a field accepts."""
-
-    def check(self, name: str, value: Any) -> Any:
-        """Returns the value in its canonical type, or raises `ConfigError`."""
-
-    def describe(self) -> str:
-        """Says what is allowed, for messages and tables."""
-
-
-@dataclass(frozen=True)
-class IntegerRule:
-    """Whole numbers from `low` to `high`, both included."""
-
-    low: int
-    high: int
-
-    def check(self, name: str, value: Any) -> int:
-        """See `Rule.check`."""
-        number = as_integer(value)
-        if number is None or not self.low <= number <= self.high:
-            nearest = "" if number is None else f"; the nearest is {min(max(number, self.low), self.high)}"
-            message = f"`{name}` must be {self.describe()}{nearest}. Received: {name}={shown(value)}"
-            raise ConfigError(message)
-        return number
-
-    def describe(self) -> str:
-        """See `Rule.describe`."""
-        return f"a whole number from {self.low} to {self.high}"
-
-
-@dataclass(frozen=True)
-class BooleanRule:
-    """True or False."""
-
-    def check(self, name: str, value: Any) -> bool:
-        """See `Rule.check`."""
-        if not isinstance(value, bool):
-            message = f"`{name}` must be {self.describe()}. Received: {name}={shown(value)}"
-            raise ConfigError(message)
-        return value
-
-    def describe(self) -> str:
-        """See `Rule.describe`."""
-        return "True or False"
-
-
-@dataclass(frozen=True)
-class ChoiceRule:
-    """One of a few values."""
-
-    options: tuple[str | None, ...]
-
-    def check(self, name: str, value: Any) -> str | None:
-        """See `Rule.check`."""
-        if (value is not None and not isinstance(value, str)) or value not in self.options:
-            near = close_matches(value, filter(None, self.options)) if isinstance(value, str) else ""
-            message = f"`{name}` must be {self.describe()}{near or '.'} Received: {name}={shown(value)}"
-            raise ConfigError(message)
-        return value
-
-    def describe(self) -> str:
-        """See `Rule.describe`."""
-        return "one of " + ", ".join(repr(option) for option in self.options)
-
-
-def integer(default: int, *, low: int, high: int) -> int:
-    """Declares a config field that takes whole numbers from `low` to `high`."""
-    return field(default=default, metadata={"rule": IntegerRule(low, high)})
-
-
-def boolean(default: bool) -> bool:
-    """Declares a config field that takes True or False."""
-    return field(default=default, metadata={"rule": BooleanRule()})
-
-
-def choice(default: str | None, options: tuple[str | None, ...]) -> Any:
-    """Declares a config field that takes one of `options`."""
-    return field(default=default, metadata={"rule": ChoiceRule(options)})
-
-
-def shown(value: Any) -> str:
-    """Returns a value as messages show it: in full, or its beginning where it is very long."""
-    try:
-        text = repr(value)
-    except ValueError:  # Python does not print whole numbers of thousands of digits
-        return "a number of thousands of digits"
-    return text if len(text) <= 200 else f"{text[:200]}..."
-
-
-def as_integer(value: Any) -> int | None:
-    """Returns a Python int for anything that counts as one (NumPy integers too, booleans not), else None."""
-    try:
-        return None if isinstance(value, bool) else operator.index(value)
-    except TypeError:
-        return None
 
 
 @dataclass(frozen=True, kw_only=True)

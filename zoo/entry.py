@@ -25,6 +25,7 @@ class Reference:
         url: Paper or article, by DOI or arXiv where there is one.
         code_url: The original code, pinned to what was read; empty where the authors published none.
         licence: Licence of that code, as an SPDX identifier or in words.
+        result: Headline result as published, with data set and metric; empty where no source of it was read.
         deviations: How this entry differs from the original, one sentence each.
     """
 
@@ -35,6 +36,7 @@ class Reference:
     venue: str = ""
     code_url: str = ""
     licence: str = ""
+    result: str = ""
     deviations: tuple[str, ...] = ()
 
 

@@ -1,4 +1,4 @@
-"""The few layers that Keras lacks: serialisable, without weights, the same on every backend."""
+"""The few layers that Keras lacks: serialisable, the same on every backend."""
 
 from __future__ import annotations
 
@@ -37,23 +37,70 @@ class MatchChannels(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable("zoo")
 class ResizeLike(keras.layers.Layer):
-    """Resizes linearly to the size of another tensor: `(N, h, w, C), (N, H, W, K) -> (N, H, W, C)`, volumes alike.
+    """Resizes to the spatial size of another tensor: `(N, h, w, C), (N, H, W, K) -> (N, H, W, C)`, volumes alike.
 
-    Pixel centres are aligned (`align_corners=False`), without antialiasing. `keras.ops.image.resize` does the same for two
-    axes and sizes that are known when the network is built; here they may be open.
+    Linear with aligned pixel centres (`align_corners=False`) and without antialiasing, or nearest, which takes position
+    `floor(p * h / H)`; both as PyTorch's `interpolate` does. `keras.ops.image.resize` has two axes only, and sizes that are
+    known when the network is built; here they may be open.
+
+    Args:
+        interpolation: `"bilinear"`, which is trilinear in volumes, or `"nearest"`.
     """
+
+    def __init__(self, interpolation: str = "bilinear", **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.interpolation = interpolation
 
     def call(self, inputs: Any) -> Any:
         """Resizes the first tensor to the spatial size of the second, one axis after the other."""
         image, reference = inputs
+        resized = _resized_along if self.interpolation == "bilinear" else _repeated_along
         for axis, size in enumerate(ops.shape(reference)[1:-1], start=1):
-            image = _resized_along(image, size, axis)
+            image = resized(image, size, axis)
         return image
 
     def compute_output_shape(self, input_shape: list[tuple[int | None, ...]]) -> tuple[int | None, ...]:
         """Returns the second shape with the channels of the first."""
         image, reference = input_shape
         return (*reference[:-1], image[-1])
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns what rebuilds the layer."""
+        return {**super().get_config(), "interpolation": self.interpolation}
+
+
+@keras.saving.register_keras_serializable("zoo")
+class UpSampleLinear(keras.layers.Layer):
+    """Enlarges by whole factors, linear along each axis: `(N, H, W, C) -> (N, f * H, g * W, C)`, volumes alike.
+
+    Pixel centres are aligned (`align_corners=False`). Keras' own layer interpolates images, but only repeats in volumes.
+
+    Args:
+        size: A factor for each spatial axis.
+    """
+
+    interpolation = "bilinear"
+
+    def __init__(self, size: tuple[int, ...], **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.size = tuple(size)
+
+    def call(self, inputs: Any) -> Any:
+        """Interpolates one axis after the other."""
+        shape = ops.shape(inputs)
+        for axis, factor in enumerate(self.size, start=1):
+            if factor > 1:
+                inputs = _resized_along(inputs, shape[axis] * factor, axis)
+        return inputs
+
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        """Returns the input shape with larger spatial sizes."""
+        sizes = zip(input_shape[1:-1], self.size, strict=True)
+        return (input_shape[0], *(None if side is None else side * factor for side, factor in sizes), input_shape[-1])
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns what rebuilds the layer."""
+        return {**super().get_config(), "size": self.size}
 
 
 def _resized_along(x: Any, size: Any, axis: int) -> Any:
@@ -66,3 +113,8 @@ def _resized_along(x: Any, size: Any, axis: int) -> Any:
     share = ops.reshape(centre - ops.cast(low, "float32"), [-1 if k == axis else 1 for k in range(len(x.shape))])
     share = ops.cast(share, x.dtype)
     return ops.take(x, low, axis) * (1 - share) + ops.take(x, ops.minimum(low + 1, source - 1), axis) * share
+
+
+def _repeated_along(x: Any, size: Any, axis: int) -> Any:
+    """Takes the position `floor(p * source / size)` along one axis; `size` may be a number or a scalar tensor."""
+    return ops.take(x, ops.arange(size) * ops.shape(x)[axis] // size, axis)

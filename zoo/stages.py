@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from zoo import blocks
+from zoo import blocks, sampling
 
 if TYPE_CHECKING:
     from zoo.blocks import Shortcut, Style, Tensor
@@ -44,10 +44,11 @@ def residual_decoder(x: Tensor, skips: list[Tensor], widths: tuple[int, ...], st
         skips: Outputs of the encoder above it.
         widths: Channels of the units, one for each skip.
         style: Of all units.
-        mode: See `zoo.blocks.upsample`; a transposed convolution makes `widths` channels.
+        mode: See `zoo.sampling.upsample`; a transposed convolution makes `widths` channels.
     """
     for level in reversed(range(len(skips))):
-        x = blocks.upsample(x, mode, filters=widths[level], like=skips[level], name=f"dec{level}_up")
+        like = skips[level] if mode == "bilinear" else None
+        x = sampling.upsample(x, mode, filters=widths[level], like=like, name=f"dec{level}_up")
         x = blocks.concat(x, skips[level], name=f"dec{level}_cat")
         x = blocks.residual(x, widths[level], style, name=f"dec{level}")
     return x

@@ -3,24 +3,10 @@
 from __future__ import annotations
 
 from itertools import pairwise
-from math import prod
 
 import pytest
 
-import zoo
-from zoo.registry import build_weightless
-
-
-def counted(name, **overrides):
-    """Returns (all weights, trainable weights, layers) of a network that is built without allocating any."""
-    network = build_weightless(zoo.info(name).config.replace(**overrides))
-    trainable = sum(prod(weight.shape) for weight in network.trainable_weights)
-    return network.count_params(), trainable, len(network.layers)
-
-
-def shape(*sizes):
-    return {"input_shape": sizes}
-
+from architectures.counting import counted, shape
 
 # name, overrides, total, trainable
 TABLE = [

@@ -9,7 +9,7 @@ import pytest
 import zoo
 from architectures import comparing, oracles
 from architectures.comparing import assert_same_function
-from zoo import blocks
+from zoo import blocks, sampling
 
 # filters, depth, shape, activation, batch_norm
 V1 = [
@@ -130,7 +130,7 @@ def other_epsilon(original):
 
 
 def act_across_the_add(original):
-    def residual(x, filters, style, *, name, stride=1, lead=True):
+    def residual(x, filters, style, *, name, stride=1, lead=True, kernel=3):
         if style.order == "pre":  # an activation after the add, as in a post-activation unit
             y = original["residual"](x, filters, style, name=name, stride=stride, lead=lead)
             return blocks.act(y, style.activation, name=f"{name}_late")
@@ -143,9 +143,9 @@ def act_across_the_add(original):
 
 
 def act_before_norm(original):
-    def conv_norm_act(x, filters, style, *, name, index=1, stride=1):
-        x = blocks.conv(x, filters, style, stride=stride, name=f"{name}_conv{index}")
-        x = blocks.act(x, style.activation, name=f"{name}_act{index}")
+    def conv_norm_act(x, filters, style, *, name, index=1, **options):
+        x = blocks.conv(x, filters, style, **options, name=f"{name}_conv{index}")
+        x = blocks.act(x, style, name=f"{name}_act{index}")
         return blocks.norm(x, style, name=f"{name}_norm{index}")
 
     return conv_norm_act
@@ -166,7 +166,7 @@ def no_activation(suffix):
 
 
 def nearest(original):
-    return lambda x, mode, **options: original["upsample"](x, "nearest", **options)
+    return lambda x, mode, *, like=None, **options: original["upsample"](x, "nearest", **options)
 
 
 FAMILIES = (
@@ -205,6 +205,7 @@ def test_the_comparison_passes_without_a_mutation(family):
 
 @pytest.mark.parametrize(("family", "function", "mutate"), MUTATIONS)
 def test_the_comparison_notices(family, function, mutate, monkeypatch):
-    monkeypatch.setattr(blocks, function, mutate(dict(vars(blocks))))
+    owner = sampling if function == "upsample" else blocks
+    monkeypatch.setattr(owner, function, mutate(dict(vars(owner))))
     with pytest.raises(AssertionError):
         compare(family)

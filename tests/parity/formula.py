@@ -16,24 +16,26 @@ def uniform(name: str, shape: tuple[int, ...], low: float, high: float) -> np.nd
     return (low + (high - low) * generator.random(shape)).astype("float32")
 
 
-def weight(name: str, shape: tuple[int, ...], salt: str = "") -> np.ndarray:
-    """Value of a tensor of a PyTorch state dict, moderate enough that a deep network stays within float32's best range.
+def weight(name: str, kind: str, shape: tuple[int, ...], fan_in: int) -> np.ndarray:
+    """Value of a tensor of an original, moderate enough that a deep network stays within float32's best range.
 
-    Another `salt` gives another set of weights.
+    `kind` is what Keras calls such a weight: "kernel", "gamma", "moving_variance", "alpha", or anything else for a shift.
     """
-    if len(shape) > 1:  # a kernel, (out, in, height, width)
-        bound = (3 / np.prod(shape[1:])) ** 0.5
-        return uniform(salt + name, shape, -bound, bound)
-    if name.endswith((".weight", ".running_var")):
-        return uniform(salt + name, shape, 0.5, 1.5)
-    return uniform(salt + name, shape, -0.2, 0.3)
+    if kind == "kernel":
+        bound = (3 / fan_in) ** 0.5
+        return uniform(name, shape, -bound, bound)
+    if kind in ("gamma", "moving_variance"):
+        return uniform(name, shape, 0.5, 1.5)
+    if kind == "alpha":
+        return uniform(name, shape, 0.1, 0.4)
+    return uniform(name, shape, -0.2, 0.3)
 
 
-def image(size: tuple[int, int]) -> np.ndarray:
-    """One image, (1, H, W, 3), from -1 to 1."""
-    return uniform(f"image-{size[0]}x{size[1]}", (1, *size, 3), -1.0, 1.0)
+def image(shape: tuple[int, ...]) -> np.ndarray:
+    """One image (1, *shape), channels last, from -1 to 1."""
+    return uniform(f"image-{shape}", (1, *shape), -1.0, 1.0)
 
 
-def cotangent(size: tuple[int, int]) -> np.ndarray:
-    """What the output is multiplied with before its sum is differentiated, (1, H, W, 1)."""
-    return uniform(f"cotangent-{size[0]}x{size[1]}", (1, *size, 1), -1.0, 1.0)
+def cotangent(place: int, shape: tuple[int, ...]) -> np.ndarray:
+    """What output number `place`, (1, ...) and channels last, is multiplied with before its sum is differentiated."""
+    return uniform(f"cotangent-{place}-{shape}", shape, -1.0, 1.0)

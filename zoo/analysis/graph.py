@@ -56,6 +56,7 @@ class Window:
         kind: `"slide"` (convolution, pooling): from `p * stride - before`, `size` taps that are `dilation` apart.
             `"spread"` (transposed convolution): the positions from which a slide would have reached `p`.
             `"repeat"` (nearest up-sampling): `p // stride`. `"resize"`: `size` taps around the aligned pixel centre.
+            `"pick"`: `p * source // target`.
             `"adaptive"` (pooling to a fixed size): from `p * source // target` to just before the next one.
             `"shift"` (padding, cropping): `p - before`. `"whole"`: the whole axis. `"attend"`: `p` of the first input, all of
             the others. `"unknown"`: not understood. A single window of the last three kinds holds for every axis.
@@ -67,7 +68,7 @@ class Window:
         target: Size of the output along the axis, for resize.
     """
 
-    kind: Literal["slide", "spread", "repeat", "resize", "adaptive", "shift", "whole", "attend", "unknown"]
+    kind: Literal["slide", "spread", "repeat", "resize", "pick", "adaptive", "shift", "whole", "attend", "unknown"]
     size: int = 1
     stride: int = 1
     dilation: int = 1

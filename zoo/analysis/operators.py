@@ -73,7 +73,8 @@ OPERATORS: dict[str, Operator] = {
     **_rows("Identity ActivityRegularization", view="always"),
     **_rows("Dropout SpatialDropout AlphaDropout GaussianDropout GaussianNoise", view="inference"),
     # layers that move or mix positions
-    **_rows("AveragePooling GlobalAveragePooling AdaptiveAveragePooling UpSampling Resizing ResizeLike", local=False),
+    **_rows("AveragePooling GlobalAveragePooling AdaptiveAveragePooling", local=False),
+    **_rows("UpSampling UpSampleLinear Resizing ResizeLike", local=False),
     **_rows("ZeroPadding Cropping CenterCrop Permute RepeatVector", local=False),
     **_rows("MaxPooling AdaptiveMaxPooling", keeps="both", local=False),
     "GlobalMaxPooling": Operator(keeps="inputs", local=False),

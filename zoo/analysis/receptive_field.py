@@ -88,7 +88,7 @@ def _seen(graph: Graph, node: Node, place: int, axis: int, interval: Interval) -
     none = low > high
     window = _window(node, axis)
     if window is not None:
-        if window.kind == "resize" and place:  # only the size of the other tensor is read
+        if window.kind in ("resize", "pick") and place:  # only the size of the other tensor is read
             return np.full_like(low, np.inf), np.full_like(low, -np.inf)
         if window.kind == "attend" and not place:
             return interval
@@ -124,6 +124,9 @@ def _ends(window: Window, p: np.ndarray) -> Interval:
             return np.floor(p / window.stride), np.floor(p / window.stride)
         case "resize":
             return _resize_ends(window, p)
+        case "pick":
+            picked = np.floor(p * window.source / window.target)
+            return picked, picked
         case "adaptive":
             first = np.floor(p * window.source / window.target)
             return first, np.ceil((p + 1) * window.source / window.target) - 1

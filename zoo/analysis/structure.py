@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
     Strides = tuple[float, ...]
 
+_TO_A_SIZE = ("resize", "pick", "adaptive")
+
 _SIDE_PREFIX = {"encoder": "enc", "bottleneck": "mid", "decoder": "dec", "": "all"}
 
 
@@ -65,7 +67,7 @@ def _total_strides(graph: Graph) -> dict[str, Strides]:
     for node in graph.nodes:
         own = [found[graph.producer[tensor].name] for tensor in node.inputs]
         before = tuple(map(min, zip(*own, strict=True))) if own else _of_input(graph, node)
-        fixed = of_size.get(node.shape[:-1]) if any(window.kind in ("resize", "adaptive") for window in node.windows) else None
+        fixed = of_size.get(node.shape[:-1]) if any(window.kind in _TO_A_SIZE for window in node.windows) else None
         factors = [_factor(window) for window in node.windows] + [1.0] * graph.ndim
         strides = fixed or tuple(round(stride * factor, 6) for stride, factor in zip(before, factors, strict=False))
         found[node.name] = strides
@@ -90,7 +92,7 @@ def _factor(window: Window) -> float:
         return float(window.stride)
     if window.kind in ("spread", "repeat"):
         return 1.0 / window.stride
-    if window.kind in ("resize", "adaptive"):
+    if window.kind in _TO_A_SIZE:
         return window.source / window.target
     return 1.0
 

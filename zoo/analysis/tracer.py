@@ -113,8 +113,6 @@ class _Tracer:
 
 def traced(model: Any, input_shape: Any = None) -> Graph:
     """See `zoo.analysis.graph.trace`."""
-    from keras import tree
-
     inner = functional_of(model)
     if inner is None:
         raise AnalysisError(_not_functional(model))
@@ -135,9 +133,16 @@ def traced(model: Any, input_shape: Any = None) -> Graph:
             f"{' and others' if len(outside) > 3 else ''}. Analyse keras.Model(model.inputs, model.outputs) instead."
         )
         raise AnalysisError(message)
-    names = tuple(tracer.tensor_names[id(tensor)] for tensor in tree.flatten(outputs))
+    names = tuple(tracer.tensor_names[id(tensor)] for tensor in _in_order(outputs))
     inputs = tuple(tracer.tensor_names[id(tensor)] for tensor in tensors)
     return Graph(name=model.name, nodes=tuple(tracer.nodes), inputs=inputs, outputs=names)
+
+
+def _in_order(outputs: Any) -> list[Any]:
+    """Returns the outputs as they were given: Keras' own flattening sorts a dictionary by its keys."""
+    import keras
+
+    return list(outputs.values()) if isinstance(outputs, dict) else keras.tree.flatten(outputs)
 
 
 def functional_of(model: Any) -> Any:

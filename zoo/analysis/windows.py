@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from zoo.analysis.graph import Window
@@ -109,6 +110,14 @@ def up_sampling(call: Call) -> dict[str, Any]:
     mode = getattr(call.op, "interpolation", "nearest")
     repeated = tuple(Window(kind="repeat", stride=factor) for factor in factors)
     return {"windows": repeated if mode == "nearest" else _resized(mode, call), "detail": f"{times(factors)} {mode}"}
+
+
+def resize_like(call: Call) -> dict[str, Any]:
+    """Reads a resize to the size of another tensor, whose nearest mode starts at the corner, not at the pixel centre."""
+    fields = resizing(call)
+    if call.op.interpolation == "nearest":
+        fields["windows"] = tuple(replace(window, kind="pick") for window in fields["windows"])
+    return fields
 
 
 def resizing(call: Call) -> dict[str, Any]:

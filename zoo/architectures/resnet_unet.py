@@ -14,7 +14,7 @@ P. Iakubovskii, "Segmentation Models Pytorch" (2019).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar
 
 from zoo.config import ModelConfig, choice
@@ -97,16 +97,13 @@ ENTRIES = tuple(
 
 def build(config: ResNetUNetConfig) -> keras.Model:
     """Builds the network: `(N, H, W, C) -> (N, H, W, classes)`."""
-    from zoo import blocks  # imports Keras
+    from zoo import blocks, sampling  # import Keras
 
-    style = blocks.Style(
-        bias=False, padding="torch", epsilon=1e-5, momentum=0.9,
-        shortcut=blocks.Shortcut(kind="identity", bias=False, norm=True),
-    )  # fmt: skip
+    style = replace(blocks.TORCH_STYLE, shortcut=blocks.Shortcut(kind="identity", bias=False, norm=True))
     inputs = blocks.image(config)
     *skips, x = _encoder(inputs, config.encoder, style)
     for level in reversed(range(len(DECODER_WIDTHS))):
-        x = blocks.upsample(x, "nearest", name=f"dec{level}_up")
+        x = sampling.upsample(x, "nearest", name=f"dec{level}_up")
         if level > 0:
             x = blocks.concat(x, skips[level - 1], name=f"dec{level}_cat")
         for index in (1, 2):
@@ -116,13 +113,13 @@ def build(config: ResNetUNetConfig) -> keras.Model:
 
 def _encoder(x: Tensor, encoder: str, style: Style) -> list[Tensor]:
     """The ResNet without its classifier: `(N, H, W, C) -> [(N, H/2, W/2, 64), ..., (N, H/32, W/32, 512 or 2048)]`."""
-    from zoo import blocks
+    from zoo import blocks, sampling
 
     x = blocks.conv(x, 64, style, kernel=7, stride=2, name="stem1_conv1")
     x = blocks.norm(x, style, name="stem1_norm1")
     x = blocks.act(x, style.activation, name="stem1_act1")
     outputs = [x]
-    x = blocks.max_pool(x, size=3, padding=style.padding, name="enc2_pool")
+    x = sampling.max_pool(x, size=3, stride=2, padding=style.padding, name="enc2_pool")
     unit, expansion = (blocks.bottleneck, 4) if encoder in BOTTLENECKS else (blocks.residual, 1)
     for stage, count in enumerate(BLOCKS[encoder]):
         for block in range(count):

@@ -84,7 +84,7 @@ ENTRIES = (
 
 def build(config: ResUNetV1Config) -> keras.Model:
     """Builds the network: `(N, H, W, C) -> (N, H, W, classes)`, or the same with D for volumes."""
-    from zoo import blocks  # imports Keras
+    from zoo import blocks, sampling  # import Keras
 
     style = blocks.Style(
         norm="batch" if config.batch_norm else None,
@@ -96,12 +96,12 @@ def build(config: ResUNetV1Config) -> keras.Model:
     for level in range(config.depth - 1):
         x = blocks.residual(x, config.filters * 2**level, style, name=f"enc{level}")
         skips.append(x)
-        x = blocks.max_pool(x, name=f"enc{level + 1}_pool")
+        x = sampling.max_pool(x, name=f"enc{level + 1}_pool")
     bottom = config.depth - 1
     x = blocks.residual(x, config.filters * 2**bottom, style, name=f"mid{bottom}")
     for level in reversed(range(bottom)):
         width = config.filters * 2**level
-        x = blocks.upsample(x, "nearest", name=f"dec{level}_up")
+        x = sampling.upsample(x, "nearest", name=f"dec{level}_up")
         x = blocks.conv(x, width, kernel=2, name=f"dec{level}_upconv")
         x = blocks.act(x, "relu", name=f"dec{level}_upact")
         x = blocks.concat(x, skips[level], name=f"dec{level}_cat")

@@ -69,7 +69,7 @@ ENTRIES = (_UNET, _UNET.resized(filters=32))
 
 def build(config: UNetConfig) -> keras.Model:
     """Builds the network: `(N, H, W, C) -> (N, H, W, classes)`."""
-    from zoo import blocks  # imports Keras
+    from zoo import blocks, sampling  # import Keras
 
     style = blocks.Style(norm="batch" if config.batch_norm else None, activation=config.activation)
     inputs = x = blocks.image(config)
@@ -78,11 +78,11 @@ def build(config: UNetConfig) -> keras.Model:
     for level in range(bottom):
         x = _double(x, config.filters * 2**level, style, name=f"enc{level}")
         skips.append(x)
-        x = blocks.max_pool(x, name=f"enc{level + 1}_pool")
+        x = sampling.max_pool(x, name=f"enc{level + 1}_pool")
     x = _double(x, config.filters * 2**bottom, style, name=f"mid{bottom}")
     for level in reversed(range(bottom)):
         width = config.filters * 2**level
-        x = blocks.upsample(x, "transposed", filters=width, name=f"dec{level}_up")
+        x = sampling.upsample(x, "transposed", filters=width, name=f"dec{level}_up")
         x = blocks.act(x, config.activation, name=f"dec{level}_upact")
         x = blocks.concat(x, skips[level], name=f"dec{level}_cat")
         x = _double(x, width, style, name=f"dec{level}")

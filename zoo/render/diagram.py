@@ -228,6 +228,7 @@ _STEP_WORDS = {
     "Conv": "conv",
     "ConvTranspose": "transposed conv",
     "UpSampling": "upsample",
+    "UpSampleLinear": "upsample",
     "ResizeLike": "resize to the skip",
     "Resizing": "resize",
 }
@@ -238,7 +239,7 @@ def _step_label(report: Report, target: Box, kind: str) -> str:
     if kind == "flow":
         return ""
     for node in report.graph.nodes:
-        if node.block == target.name and any(w.stride > 1 or w.kind == "resize" for w in node.windows):
+        if node.block == target.name and any(w.stride > 1 or w.kind in ("resize", "pick") for w in node.windows):
             return _step_text(node, report.graph.ndim)
     return ""
 

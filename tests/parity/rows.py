@@ -1,0 +1,32 @@
+"""Rows of weight tables that most originals have: a convolution, its normalisation."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from parity.case import Row
+
+_BATCH = {"weight": "gamma", "bias": "beta", "running_mean": "moving_mean", "running_var": "moving_variance"}
+_AFFINE = {"weight": "gamma", "bias": "beta"}
+
+
+def conv(theirs: str, ours: str, *, bias: bool = True) -> Iterator[Row]:
+    """Rows of a PyTorch convolution or linear layer."""
+    yield f"{theirs}.weight", ours, "kernel"
+    if bias:
+        yield f"{theirs}.bias", ours, "bias"
+
+
+def norm(theirs: str, ours: str, *, batch: bool = True) -> Iterator[Row]:
+    """Rows of a PyTorch batch normalisation; with `batch=False` of one without running statistics."""
+    for name, kind in (_BATCH if batch else _AFFINE).items():
+        yield f"{theirs}.{name}", ours, kind
+
+
+def conv_norm(
+    their_conv: str, their_norm: str | None, our_conv: str, our_norm: str | None, *, bias: bool = True, batch: bool = True
+) -> Iterator[Row]:
+    """Rows of a convolution and the normalisation after it, if there is one."""
+    yield from conv(their_conv, our_conv, bias=bias)
+    if their_norm and our_norm:
+        yield from norm(their_norm, our_norm, batch=batch)
