@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from zoo.entry import Reference as Reference
     from zoo.errors import AnalysisError as AnalysisError
     from zoo.errors import ConfigError as ConfigError
+    from zoo.errors import MissingExtraError as MissingExtraError
     from zoo.errors import RegistryError as RegistryError
     from zoo.errors import RenderError as RenderError
     from zoo.errors import UnknownModelError as UnknownModelError
@@ -42,7 +43,7 @@ _HOMES = {
     "zoo.config": ("ModelConfig",),
     "zoo.entry": ("Entry", "Numbers", "Reference"),
     "zoo.errors": (
-        "AnalysisError", "ConfigError", "RegistryError", "RenderError", "UnknownModelError", "WeightsError", "ZooError",
+        "AnalysisError", "ConfigError", "MissingExtraError", "RegistryError", "RenderError", "UnknownModelError", "WeightsError", "ZooError",
     ),
 }  # fmt: skip
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}

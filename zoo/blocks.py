@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Literal
 
 import keras
 
-from zoo.layers import MatchChannels
+from zoo.layers import DepthwiseConv, MatchChannels
 from zoo.sampling import Size, Tensor, average_pool, layer_of, per_axis, rank, subsample
 
 if TYPE_CHECKING:
@@ -57,19 +57,24 @@ class Style:
         norm: `"batch"`; `"instance"`, over the positions of one image and channel; `"group"`, over `groups` of channels
             too; None for no normalisation at all.
         affine: Whether the normalisation has a scale and a shift to learn.
+        scale: Whether an affine batch or group normalisation has the scale, too; False leaves the shift alone.
         groups: Of the group normalisation.
-        activation: Name of a Keras activation, or `"prelu"`: ReLU with one slope for all negative values, learnt from 0.25 on.
+        activation: Name of a Keras activation, or `"prelu"`: ReLU with one slope for all negative values, learnt from 0.25 on;
+            `"prelu_channels"` has such a slope for each channel.
         slope: Of `"leaky_relu"` for negative values; Keras' default is 0.2, PyTorch's 0.01.
         bias: Whether the 3x3 convolutions have a bias.
         padding: `"same"` is Keras' padding, which is lopsided for strides; `"torch"` pads both sides alike, as PyTorch does.
         epsilon: Added to the variance by the normalisation.
         momentum: Of the moving statistics.
         shortcut: The branch around each residual unit.
+        zero_last: Whether the last normalisation of a post-activation unit starts with a scale of 0, so that the unit starts
+            as its shortcut alone (Goyal et al. 2017, "Accurate, Large Minibatch SGD").
     """
 
     order: Literal["post", "pre"] = "post"
     norm: Literal["batch", "instance", "group"] | None = "batch"
     affine: bool = True
+    scale: bool = True
     groups: int = 8
     activation: str = "relu"
     slope: float = 0.2
@@ -78,6 +83,7 @@ class Style:
     epsilon: float = 1e-3
     momentum: float = 0.99
     shortcut: Shortcut = Shortcut()
+    zero_last: bool = False
 
 
 KERAS_STYLE = Style()
@@ -109,19 +115,33 @@ def conv(
     with `padding="torch"` both sides get half of the kernel's reach. A stride is without dilation.
     """
     padding = "same"
-    if style.padding == "torch" and max(per_axis(stride, x)) > 1 and max(per_axis(kernel, x)) > 1:
-        x = layer_of("ZeroPadding", x)(tuple(k // 2 for k in per_axis(kernel, x)), name=f"{name}_pad")(x)
-        padding = "valid"
+    if style.padding == "torch" and max(per_axis(stride, x)) > 1:
+        padding = "valid"  # for 1x1x1 kernels, too: TensorFlow's "same" is wrong for them with stride 3, unless oneDNN is there
+        if max(per_axis(kernel, x)) > 1:
+            x = layer_of("ZeroPadding", x)(tuple(k // 2 for k in per_axis(kernel, x)), name=f"{name}_pad")(x)
     layer = layer_of("Conv", x)
     options = {"dilation_rate": dilation, "groups": groups, "use_bias": style.bias}
     return layer(filters, kernel, strides=stride, padding=padding, name=name, **options)(x)
 
 
-def norm(x: Tensor, style: Style, *, name: str) -> Tensor:
-    """Normalisation of the style; the tensor itself where the style has none."""
+def depthwise_conv(x: Tensor, style: Style = KERAS_STYLE, *, name: str, kernel: int = 3, stride: int = 1) -> Tensor:
+    """Convolution of each channel with a kernel of its own, `(N, H, W, C) -> (N, ceil(H / stride), ceil(W / stride), C)`.
+
+    Of the style, only the bias matters: a strided one is padded at both sides alike, as with `padding="torch"`.
+    """
+    padding = "same"
+    if stride > 1:
+        x = layer_of("ZeroPadding", x)(kernel // 2, name=f"{name}_pad")(x)
+        padding = "valid"
+    return DepthwiseConv((kernel,) * rank(x), stride, padding=padding, use_bias=style.bias, name=name)(x)
+
+
+def norm(x: Tensor, style: Style, *, name: str, gamma: str = "ones") -> Tensor:
+    """Normalisation of the style, its scale starting from `gamma`; the tensor itself where the style has none."""
     if style.norm is None:
         return x
-    options = {"epsilon": style.epsilon, "scale": style.affine, "center": style.affine, "name": name}
+    options = {"epsilon": style.epsilon, "scale": style.affine and style.scale, "center": style.affine, "name": name}
+    options["gamma_initializer"] = gamma
     if style.norm == "batch":
         return keras.layers.BatchNormalization(momentum=style.momentum, **options)(x)
     groups = x.shape[-1] if style.norm == "instance" else style.groups
@@ -133,8 +153,8 @@ def act(x: Tensor, activation: str | Style | None, *, name: str) -> Tensor:
     if activation is None:
         return x
     style = activation if isinstance(activation, Style) else Style(activation=activation)
-    if style.activation == "prelu":
-        shared = list(range(1, rank(x) + 2))
+    if style.activation in ("prelu", "prelu_channels"):
+        shared = list(range(1, rank(x) + (2 if style.activation == "prelu" else 1)))
         return keras.layers.PReLU(keras.initializers.Constant(0.25), shared_axes=shared, name=name)(x)
     if style.activation == "leaky_relu":
         return keras.layers.LeakyReLU(style.slope, name=name)(x)
@@ -196,7 +216,7 @@ def residual(
     if style.order == "post":
         y = conv_norm_act(x, filters, style, name=name, index=1, kernel=kernel, stride=stride)
         y = conv(y, filters, style, kernel=kernel, name=f"{name}_conv2")
-        y = norm(y, style, name=f"{name}_norm2")
+        y = norm(y, style, name=f"{name}_norm2", gamma="zeros" if style.zero_last else "ones")
         y = add(side, y, name=f"{name}_add")
         return act(y, style, name=f"{name}_act2")
     if lead:

@@ -12,12 +12,15 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from zoo.errors import ConfigError, close_matches
 from zoo.names import SIZES, format_name
-from zoo.rules import as_integer, boolean, choice, integer, per_level, shown
+from zoo.rules import as_integer, boolean, choice, integer, optional_integer, per_level, shown
 
 if TYPE_CHECKING:
     from zoo.rules import Rule
 
-__all__ = ["ACTIVATIONS", "HEAD_ACTIVATIONS", "ModelConfig", "as_integer", "boolean", "choice", "integer", "per_level", "shown"]
+__all__ = [
+    "ACTIVATIONS", "HEAD_ACTIVATIONS", "ModelConfig",
+    "as_integer", "boolean", "choice", "integer", "optional_integer", "per_level", "shown",
+]  # fmt: skip
 
 ACTIVATIONS = (
     "relu", "relu6", "leaky_relu", "elu", "selu", "celu", "gelu", "silu", "swish", "mish",
@@ -85,6 +88,16 @@ class ModelConfig:
         return (self.stride,) * self.ndim
 
     @property
+    def takes_open_sizes(self) -> bool:
+        """Whether spatial sizes may be None when the network is built."""
+        return True
+
+    @property
+    def weightless(self) -> Self:
+        """The same network without what only matters to the values of its weights, such as pretrained ones."""
+        return self
+
+    @property
     def base(self) -> str:
         """The entry name without its sizes, such as `"resunet-v1-3d"`."""
         return self.family + ("-3d" if self.ndim == 3 and 2 in self.ranks else "")
@@ -133,6 +146,13 @@ class ModelConfig:
 
     def _check_sizes(self) -> None:
         faults = []
+        if None in self.input_shape and not self.takes_open_sizes:
+            example = (*(size or 256 for size in self.input_shape[:-1]), self.input_shape[-1])
+            message = (
+                f"{self.base} needs sizes that are known when it is built, such as input_shape={example}. "
+                f"Received: input_shape={self.input_shape}"
+            )
+            raise ConfigError(message)
         for axis, size, multiple in zip(AXES[self.ndim], self.input_shape, self.size_multiples, strict=False):
             if size is not None and size % multiple:
                 below = size // multiple * multiple

@@ -27,6 +27,10 @@ class WeightsError(ZooError, LookupError):
     """Weights were asked for that the zoo cannot give."""
 
 
+class MissingExtraError(ZooError, ImportError):
+    """A package that only some entries need is not installed; the message has the command that installs it."""
+
+
 class AnalysisError(ZooError, ValueError):
     """A model cannot be analysed: not a functional Keras model, or no concrete input shape."""
 

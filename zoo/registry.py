@@ -127,7 +127,7 @@ def build_weightless(config: ModelConfig) -> keras.Model:
     def work() -> keras.Model:
         keras.config.set_dtype_policy(policy)  # a setting of the thread, too
         with keras.StatelessScope(initialize_variables=False):
-            return build(config)
+            return build(config.weightless if isinstance(config, ModelConfig) else config)
 
     with ThreadPoolExecutor(max_workers=1) as thread:
         return thread.submit(work).result()

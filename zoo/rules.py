@@ -28,13 +28,16 @@ class Rule(Protocol):
 
 @dataclass(frozen=True)
 class IntegerRule:
-    """Whole numbers from `low` to `high`, both included."""
+    """Whole numbers from `low` to `high`, both included; where it is `optional`, None too."""
 
     low: int
     high: int
+    optional: bool = False
 
-    def check(self, name: str, value: Any) -> int:
+    def check(self, name: str, value: Any) -> int | None:
         """See `Rule.check`."""
+        if self.optional and value is None:
+            return None
         number = as_integer(value)
         if number is None or not self.low <= number <= self.high:
             nearest = "" if number is None else f"; the nearest is {min(max(number, self.low), self.high)}"
@@ -44,7 +47,7 @@ class IntegerRule:
 
     def describe(self) -> str:
         """See `Rule.describe`."""
-        return f"a whole number from {self.low} to {self.high}"
+        return f"{'None, or ' if self.optional else ''}a whole number from {self.low} to {self.high}"
 
 
 @dataclass(frozen=True)
@@ -117,6 +120,11 @@ class PerLevelRule:
 def integer(default: int, *, low: int, high: int) -> int:
     """Declares a config field that takes whole numbers from `low` to `high`."""
     return field(default=default, metadata={"rule": IntegerRule(low, high)})
+
+
+def optional_integer(*, low: int, high: int) -> int | None:
+    """Declares a config field that takes whole numbers from `low` to `high`, or None, the default: the family decides then."""
+    return field(default=None, metadata={"rule": IntegerRule(low, high, optional=True)})
 
 
 def boolean(default: bool) -> bool:

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import keras
 
-from zoo.layers import ResizeLike, UpSampleLinear
+from zoo.layers import DepthwiseConvTranspose, ResizeLike, UpSampleLinear
 
 Tensor = Any
 """A symbolic `keras.KerasTensor`; Keras itself declares no type for it that a checker could use."""
@@ -44,16 +44,17 @@ def average_pool(x: Tensor, size: Size, *, name: str) -> Tensor:
 
 
 def max_pool(
-    x: Tensor, *, name: str, size: Size = 2, stride: Size | None = None, padding: Literal["same", "torch"] = "same"
+    x: Tensor, *, name: str, size: Size = 2, stride: Size | None = None, padding: Literal["same", "torch", "valid"] = "same"
 ) -> Tensor:
     """Max pooling: `(N, H, W, C) -> (N, ceil(H / stride), ceil(W / stride), C)`, with the stride of the size by default.
 
     With `padding="torch"` an odd `size` is centred on every `stride`-th pixel and sees minus infinity beyond both borders.
-    Keras centres so with stride 1 only: hence pooling without stride, of which every `stride`-th pixel is kept.
+    Keras centres so with stride 1 only: hence pooling without stride, of which every `stride`-th pixel is kept. With
+    `padding="valid"` the last pixels are dropped where they fill no window: `floor(H / stride)`, as PyTorch does by default.
     """
     pool, stride = layer_of("MaxPooling", x), size if stride is None else stride
-    if padding == "same":
-        return pool(size, strides=stride, padding="same", name=name)(x)
+    if padding in ("same", "valid"):
+        return pool(size, strides=stride, padding=padding, name=name)(x)
     return subsample(pool(size, strides=1, padding="same", name=name)(x), stride, name=f"{name}_subsample")
 
 
@@ -86,9 +87,19 @@ def conv_transposed(
 
     `(N, H, W, C) -> (N, (H - 1) * stride + kernel - 2 * padding + output_padding, ..., F)`: twice the size for kernel 3 and
     stride 2 with `output_padding=1`, one less without it. Keras' "same" cuts at the far side first, PyTorch at both sides
-    alike: hence no padding at all, then a crop.
+    alike: hence no padding at all, then a crop. A kernel that is shorter than the stride gets from Keras positions that no
+    input reaches beyond the last one: they are cut, too.
     """
-    kernels, extras = per_axis(kernel, x), per_axis(output_padding, x)
+    kernels, strides, extras = per_axis(kernel, x), per_axis(stride, x), per_axis(output_padding, x)
     x = layer_of("Conv", x, "Transpose")(filters, kernel, strides=stride, padding="valid", use_bias=bias, name=name)(x)
-    margins = tuple(((k - 1) // 2, (k - 1) // 2 - extra) for k, extra in zip(kernels, extras, strict=True))
+    beyond = (max(s - k, 0) - extra for k, s, extra in zip(kernels, strides, extras, strict=True))
+    margins = tuple(((k - 1) // 2, (k - 1) // 2 + far) for k, far in zip(kernels, beyond, strict=True))
     return x if max(max(margins)) == 0 else layer_of("Cropping", x)(margins, name=f"{name}_crop")(x)
+
+
+def depthwise_conv_transposed(x: Tensor, *, name: str, kernel: int = 3, stride: int = 2) -> Tensor:
+    """Transposed convolution of each channel with a kernel of its own and a bias, aligned as `conv_transposed`.
+
+    `(N, H, W, C) -> (N, (H - 1) * stride + 1, ..., C)` for odd kernels.
+    """
+    return DepthwiseConvTranspose((kernel,) * rank(x), stride, name=name)(x)

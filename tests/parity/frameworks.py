@@ -6,6 +6,7 @@ Each method imports its library when it is called.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -84,10 +85,63 @@ class KerasNetwork:
         return keras_run(self.model, image)
 
 
+class MxnetNetwork:
+    """A Gluon block in evaluation mode and double precision.
+
+    Args:
+        block: The original.
+        channels: Of the images.
+        size: Spatial sizes of an image that it takes, from which it learns the shapes of its tensors.
+        outputs: Turns what the block returns into a list of tensors in the zoo's order of outputs.
+    """
+
+    def __init__(
+        self, block: Any, channels: int, size: tuple[int, ...], outputs: Callable[[Any], list[Any]] | None = None
+    ) -> None:
+        import mxnet
+
+        self.block = block
+        self.pick = outputs or (lambda result: [result])
+        block.initialize()
+        block.cast("float64")
+        block(mxnet.nd.zeros((1, channels, *size), dtype="float64"))
+
+    def tensors(self) -> dict[str, Any]:
+        """Returns parameters and running statistics by the attributes that lead to them."""
+        return self.block._collect_params_with_prefix()
+
+    def parameters(self) -> int:
+        """Returns the number of learnable scalars."""
+        return sum(int(np.prod(tensor.shape)) for tensor in self.tensors().values() if tensor.grad_req != "null")
+
+    def assign(self, tensor: Any, value: np.ndarray) -> None:
+        """Sets one of `tensors`."""
+        import mxnet
+
+        tensor.set_data(mxnet.nd.array(value, dtype="float64"))
+
+    def run(self, image: np.ndarray) -> tuple[Outputs, np.ndarray]:
+        """Returns the outputs and the gradient of `sum(output * cotangent)` by the image, all channels last."""
+        import mxnet
+
+        x = mxnet.nd.array(np.moveaxis(image, -1, 1), dtype="float64")
+        x.attach_grad()
+        with mxnet.autograd.record(train_mode=False):
+            outputs = self.pick(self.block(x))
+            total = 0
+            for place, output in enumerate(outputs):
+                size = (output.shape[0], *output.shape[2:], output.shape[1])
+                weights = np.moveaxis(formula.cotangent(place, size), -1, 1)
+                total = total + (output * mxnet.nd.array(weights, dtype="float64")).sum()
+        total.backward(train_mode=False)
+        return [np.moveaxis(output.asnumpy(), 1, -1) for output in outputs], np.moveaxis(x.grad.asnumpy(), 1, -1)
+
+
 def keras_run(model: Any, image: np.ndarray) -> tuple[Outputs, np.ndarray]:
     """Outputs and input gradient of a Keras model on TensorFlow; several outputs in the order in which the model has them."""
     import tensorflow as tf
 
+    _pool_in_double(model)
     x = tf.constant(image, dtype=model.compute_dtype)
     with tf.GradientTape() as tape:
         tape.watch(x)
@@ -96,6 +150,28 @@ def keras_run(model: Any, image: np.ndarray) -> tuple[Outputs, np.ndarray]:
         for place, output in enumerate(outputs):
             total += tf.reduce_sum(output * tf.cast(formula.cotangent(place, tuple(output.shape)), output.dtype))
     return [output.numpy() for output in outputs], tape.gradient(total, x).numpy()
+
+
+def _pool_in_double(model: Any) -> None:
+    """Lets the poolings of volumes go plane by plane and then across planes, in a model in double precision.
+
+    TensorFlow has no kernel for them on the CPU, but for images it has.
+    """
+    for layer in model.layers if model.compute_dtype == "float64" else ():
+        if type(layer).__name__ in ("MaxPooling3D", "AveragePooling3D"):
+            layer.call = partial(_pooled_by_planes, layer)
+
+
+def _pooled_by_planes(layer: Any, x: Any) -> Any:
+    import tensorflow as tf
+
+    pool = tf.nn.max_pool2d if type(layer).__name__ == "MaxPooling3D" else tf.nn.avg_pool2d
+    (deep, *size), (step, *steps), padding = layer.pool_size, layer.strides, layer.padding.upper()
+    images, planes, height, width, channels = x.shape
+    x = pool(tf.reshape(x, (images * planes, height, width, channels)), size, steps, padding)
+    height, width = x.shape[1:3]
+    x = pool(tf.reshape(x, (images, planes, height * width, channels)), (deep, 1), (step, 1), padding)
+    return tf.reshape(x, (images, x.shape[1], height, width, channels))
 
 
 def in_order(outputs: Any) -> list[Any]:

@@ -42,10 +42,11 @@ def same_padding(network: Any) -> int:
 
 
 def transposed_same(network: Any) -> int:
-    """Crops transposed convolutions at the far side first, as Keras' "same" does."""
-    found = [layer for layer in network.layers if type(layer).__name__.startswith("Cropping") and layer.name.endswith("_crop")]
+    """Crops transposed convolutions at the far side only, as Keras' "same" does for small kernels."""
+    crops = [layer for layer in network.layers if type(layer).__name__.startswith("Cropping") and layer.name.endswith("_crop")]
+    found = [layer for layer in crops if any(before for before, _ in _pairs(layer.cropping))]
     for layer in found:
-        layer.cropping = tuple((after, before) for before, after in _pairs(layer.cropping))
+        layer.cropping = tuple((0, before + after) for before, after in _pairs(layer.cropping))
     return len(found)
 
 
@@ -53,7 +54,7 @@ def pooling_at_the_far_side(network: Any) -> int:
     """Keeps the other ones of the pixels of a pooling that is centred, as Keras' "same" does for even sizes."""
     found = [layer for layer in network.layers if layer.name.endswith("_pool_subsample")]
     for layer in found:
-        layer.call = _before(layer.call, lambda x: ops.roll(x, -1, axis=list(range(1, len(x.shape) - 1))))
+        layer.call = _before(layer.call, lambda x: ops.roll(x, [-1] * (len(x.shape) - 2), axis=list(range(1, len(x.shape) - 1))))
     return len(found)
 
 
@@ -88,7 +89,7 @@ MUTATIONS = {
         pooling_at_the_far_side,
         epsilon,
         activation_across_add,
-    )  # fmt: skip
+    )
 }
 
 

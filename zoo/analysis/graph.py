@@ -58,9 +58,10 @@ class Window:
             `"repeat"` (nearest up-sampling): `p // stride`. `"resize"`: `size` taps around the aligned pixel centre.
             `"pick"`: `p * source // target`.
             `"adaptive"` (pooling to a fixed size): from `p * source // target` to just before the next one.
+            `"cells"`: all of the cell of `size` positions that `p` lies in.
             `"shift"` (padding, cropping): `p - before`. `"whole"`: the whole axis. `"attend"`: `p` of the first input, all of
             the others. `"unknown"`: not understood. A single window of the last three kinds holds for every axis.
-        size: Taps.
+        size: Taps; of a cell, its positions.
         stride: Step from one output to the next, in inputs; for spread and repeat, in outputs.
         dilation: Distance between taps.
         before: Padding at the near side; negative for cropping.
@@ -68,7 +69,7 @@ class Window:
         target: Size of the output along the axis, for resize.
     """
 
-    kind: Literal["slide", "spread", "repeat", "resize", "pick", "adaptive", "shift", "whole", "attend", "unknown"]
+    kind: Literal["slide", "spread", "repeat", "resize", "pick", "adaptive", "cells", "shift", "whole", "attend", "unknown"]
     size: int = 1
     stride: int = 1
     dilation: int = 1

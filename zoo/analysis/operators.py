@@ -57,7 +57,7 @@ OPERATORS: dict[str, Operator] = {
     # layers with a kernel
     **_rows("Conv DepthwiseConv Dense", macs=cost.per_output, keeps="kernel"),
     "SeparableConv": Operator(macs=cost.separable, keeps="kernel"),
-    "ConvTranspose": Operator(macs=cost.per_input, keeps="kernel"),
+    **_rows("ConvTranspose DepthwiseConvTranspose", macs=cost.per_input, keeps="kernel"),
     "EinsumDense": Operator(macs=cost.product_of_axes, keeps="kernel"),
     # products of tensors
     **_rows("Dot ops.Matmul ops.Dot ops.Tensordot", macs=cost.contraction, keeps="others", local=False),
@@ -65,7 +65,8 @@ OPERATORS: dict[str, Operator] = {
     **_rows("Attention AdditiveAttention", macs=cost.attention, keeps="inputs"),
     **_rows("MultiHeadAttention GroupedQueryAttention", macs=cost.multi_head_attention, keeps="kernel"),
     # element-wise layers, by what their gradient reads
-    **_rows("InputLayer Rescaling Normalization Add Subtract Average Concatenate Masking MatchChannels Embedding"),
+    **_rows("InputLayer Rescaling Normalization Add Subtract Average Concatenate Masking MatchChannels RepeatChannels Embedding"),
+    "ArgMax": Operator(),
     **_rows("Activation BatchNormalization GroupNormalization LayerNormalization RMSNormalization", keeps="inputs"),
     **_rows("UnitNormalization LeakyReLU PReLU ELU Maximum Minimum", keeps="inputs"),
     **_rows("ReLU Softmax", keeps="output"),
@@ -77,7 +78,7 @@ OPERATORS: dict[str, Operator] = {
     **_rows("UpSampling UpSampleLinear Resizing ResizeLike", local=False),
     **_rows("ZeroPadding Cropping CenterCrop Permute RepeatVector", local=False),
     **_rows("MaxPooling AdaptiveMaxPooling", keeps="both", local=False),
-    "GlobalMaxPooling": Operator(keeps="inputs", local=False),
+    **_rows("GlobalMaxPooling CellMax", keeps="inputs", local=False),
     **_rows("Flatten Reshape", view="always", local=False),
     # element-wise operations of keras.ops
     **_rows("Add Subtract Negative Sign Floor Ceil Round Cast", "ops."),

@@ -130,6 +130,9 @@ def _ends(window: Window, p: np.ndarray) -> Interval:
         case "adaptive":
             first = np.floor(p * window.source / window.target)
             return first, np.ceil((p + 1) * window.source / window.target) - 1
+        case "cells":
+            first = np.floor(p / window.size) * window.size
+            return first, first + window.size - 1
         case "shift":
             return p - window.before, p - window.before
         case "whole" | "attend":

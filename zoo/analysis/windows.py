@@ -92,6 +92,13 @@ def transposed(call: Call) -> dict[str, Any]:
     return {"windows": tuple(windows), "detail": _detail(kernel, op)}
 
 
+def depthwise_transposed(call: Call) -> dict[str, Any]:
+    """Reads the zoo's transposed depthwise convolution, which cuts both sides alike."""
+    op = call.op
+    windows = tuple(Window(kind="spread", size=k, stride=op.strides, before=(k - 1) // 2) for k in op.kernel_size)
+    return {"windows": windows, "detail": _detail(op.kernel_size, op)}
+
+
 def whole(call: Call) -> dict[str, Any]:
     """Reads a layer that sees all positions at once."""
     return {"windows": (WHOLE,)}
@@ -102,6 +109,15 @@ def adaptive(call: Call) -> dict[str, Any]:
     pairs = list(zip(call.inputs[0][:-1], call.outputs[0][:-1], strict=True))
     windows = tuple(Window(kind="adaptive", source=n, target=m) if m > 1 else WHOLE for n, m in pairs)
     return {"windows": windows, "detail": f"to {times(m for _, m in pairs)}"}
+
+
+def cells(call: Call) -> dict[str, Any]:
+    """Reads a layer whose outputs see the whole of their cell."""
+    count, sizes = call.op.cells, call.inputs[0][:-1]
+    if any(size % count for size in sizes):
+        call.refuse(f"it has {count} equal cells along each axis")
+    windows = tuple(Window(kind="cells", size=size // count) if count > 1 else WHOLE for size in sizes)
+    return {"windows": windows, "detail": f"{times((count,) * len(sizes))} cells"}
 
 
 def up_sampling(call: Call) -> dict[str, Any]:

@@ -97,17 +97,18 @@ ENTRIES = tuple(
 
 def build(config: ResNetUNetConfig) -> keras.Model:
     """Builds the network: `(N, H, W, C) -> (N, H, W, classes)`."""
-    from zoo import blocks, sampling  # import Keras
+    from zoo import blocks, stages  # import Keras
 
     style = replace(blocks.TORCH_STYLE, shortcut=blocks.Shortcut(kind="identity", bias=False, norm=True))
     inputs = blocks.image(config)
     *skips, x = _encoder(inputs, config.encoder, style)
-    for level in reversed(range(len(DECODER_WIDTHS))):
-        x = sampling.upsample(x, "nearest", name=f"dec{level}_up")
-        if level > 0:
-            x = blocks.concat(x, skips[level - 1], name=f"dec{level}_cat")
+
+    def unit(x: Tensor, filters: int, *, name: str) -> Tensor:
         for index in (1, 2):
-            x = blocks.conv_norm_act(x, DECODER_WIDTHS[level], style, name=f"dec{level}", index=index)
+            x = blocks.conv_norm_act(x, filters, style, name=name, index=index)
+        return x
+
+    x = stages.pyramid_decoder(x, dict(enumerate(skips, start=1)), DECODER_WIDTHS, unit)
     return blocks.network(x, inputs, config, kernel=3)
 
 

@@ -227,6 +227,8 @@ _STEP_WORDS = {
     "AveragePooling": "average pool",
     "Conv": "conv",
     "ConvTranspose": "transposed conv",
+    "DepthwiseConv": "depthwise conv",
+    "DepthwiseConvTranspose": "transposed depthwise conv",
     "UpSampling": "upsample",
     "UpSampleLinear": "upsample",
     "ResizeLike": "resize to the skip",

@@ -57,7 +57,7 @@ CASES = [
             "pooling_at_the_far_side",
             "epsilon",
             "activation_across_add",
-        ),  # fmt: skip
+        ),
     )
     for encoder in UNITS
 ]
