@@ -80,6 +80,8 @@ def reference_text(reference: Reference) -> str:
     lines = [f"{', '.join(reference.authors)}: [{reference.title}]({reference.url}){venue}, {reference.year}."]
     if reference.code_url:
         lines.append(f"Original code: <{reference.code_url}> (licence: {reference.licence or 'not stated'}).")
+    if reference.result:
+        lines.append(f"Result as published: {reference.result}")
     deviations = "\n".join(f"- {text}" for text in reference.deviations) or "- None."
     return "\n\n".join(lines) + "\n\n### Deviations from the original\n\n" + deviations
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import zoo
-from zoo.layers import MatchChannels, ResizeLike
+from zoo.layers import CellMax, MatchChannels, RepeatChannels, ResizeLike
 
 
 def image(*shape, seed=0):
@@ -78,6 +78,56 @@ def test_match_channels_appends_zeros_or_drops_the_last(shape, filters):
     kept = min(4, filters)
     np.testing.assert_array_equal(received[..., :kept], x[..., :kept])
     assert not received[..., kept:].any()
+
+
+@pytest.mark.parametrize("shape", [(1, 2, 3, 3), (1, 2, 3, 2, 3)])
+@pytest.mark.parametrize(("filters", "order"), [(2, "01"), (3, "012"), (6, "012012"), (7, "0120120")])
+def test_repeat_channels_keeps_their_order_and_cuts_the_last_repetition(shape, filters, order):
+    x = image(*shape)
+    layer = RepeatChannels(filters)
+    received = np.array(layer(x))
+    assert received.shape == (*shape[:-1], filters) == layer.compute_output_shape(shape)
+    np.testing.assert_array_equal(received, x[..., [int(channel) for channel in order]])
+
+
+def test_repeat_channels_takes_open_sizes_and_is_saved(tmp_path):
+    inputs = keras.Input((None, None, 2))
+    network = keras.Model(inputs, RepeatChannels(5, name="repeat")(inputs))
+    assert network.output_shape == (None, None, None, 5)
+    network.save(tmp_path / "network.keras")
+    again = keras.saving.load_model(tmp_path / "network.keras", compile=False)
+    for size in ((4, 6), (3, 5)):
+        x = image(1, *size, 2)
+        np.testing.assert_array_equal(again.predict(x, verbose=0), x[..., [0, 1, 0, 1, 0]])
+
+
+@pytest.mark.parametrize("cells", [1, 2, 4])
+@pytest.mark.parametrize("size", [(4, 12), (8, 4), (8, 4, 12)])
+def test_cell_max_gives_each_position_the_largest_value_of_its_cell(cells, size):
+    x = image(2, *size, 3)
+    expected = np.empty_like(x)
+    for cell in np.ndindex(*(cells,) * len(size)):
+        place = tuple(slice(k * n // cells, (k + 1) * n // cells) for k, n in zip(cell, size, strict=True))
+        part = (slice(None), *place)
+        expected[part] = x[part].max(axis=tuple(range(1, len(size) + 1)), keepdims=True)
+    layer = CellMax(cells)
+    np.testing.assert_array_equal(np.array(layer(x)), expected)
+    assert layer.compute_output_shape((None, None, 5, 3)) == (None, None, 5, 3)
+    assert CellMax.from_config(layer.get_config()).cells == cells
+
+
+def test_cell_max_takes_sizes_that_are_known_only_when_it_runs():
+    inputs = keras.Input((None, None, 2))
+    network = keras.Model(inputs, CellMax(2)(inputs))
+    assert network.output_shape == (None, None, None, 2)
+    for size in ((4, 6), (2, 2), (6, 10)):
+        x = image(1, *size, 2)
+        np.testing.assert_array_equal(network.predict(x, verbose=0), np.array(CellMax(2)(x)))
+
+
+def test_cell_max_refuses_sizes_that_it_cannot_split():
+    with pytest.raises(ValueError, match="4 equal cells along each axis, so sizes must be multiples of 4"):
+        CellMax(4)(image(1, 8, 6, 2))
 
 
 LOADING = """

@@ -43,7 +43,8 @@ _HOMES = {
     "zoo.config": ("ModelConfig",),
     "zoo.entry": ("Entry", "Numbers", "Reference"),
     "zoo.errors": (
-        "AnalysisError", "ConfigError", "MissingExtraError", "RegistryError", "RenderError", "UnknownModelError", "WeightsError", "ZooError",
+        "AnalysisError", "ConfigError", "MissingExtraError", "RegistryError", "RenderError", "UnknownModelError", "WeightsError",
+        "ZooError",
     ),
 }  # fmt: skip
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}

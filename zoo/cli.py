@@ -122,6 +122,7 @@ def info(name: Name, as_json: Json = False) -> None:
         "by": f"{authors} ({', '.join(filter(None, (reference.venue, str(reference.year))))})",
         "paper": reference.url,
         "code": f"{reference.code_url} (licence: {reference.licence or 'not stated'})" if reference.code_url else "",
+        "result as published": reference.result,
     }
     show_fields(
         f"{entry.name}: {entry.summary}",

@@ -205,6 +205,7 @@ WHOLE = {
     "mean without its axes": lambda x: ops.mean(x, axis=(1, 2)),
     "attention over both axes": lambda x: layers.MultiHeadAttention(1, 4)(x, x),
     "adaptive pooling to one": lambda x: layers.AdaptiveAveragePooling2D(1)(x),
+    "largest of one cell": lambda x: zoo.layers.CellMax(1)(x),
     "softmax over the image": lambda x: ops.softmax(x, axis=(1, 2)),
 }
 
@@ -223,7 +224,10 @@ KNOWN = {
     "channels folded": (lambda x: layers.Reshape((8, 8, 4))(layers.Reshape((8, 8, 2, 2))(x)), ((1, 1), (1, 1))),
     "mean over channels": (lambda x: ops.mean(layers.Conv2D(4, 3)(x), axis=-1, keepdims=True), ((3, 3), (3, 3))),
     "broadcast of one position": (lambda x: x + layers.AveragePooling2D(8)(x), ((8, 8), (8, 8))),
+    "largest of a cell": (lambda x: zoo.layers.CellMax(2)(layers.Conv2D(1, 3, padding="same")(x)), ((6, 6), (6, 6))),
+    "average of the largest": (lambda x: layers.AveragePooling2D((1, 2), 1)(zoo.layers.CellMax(2)(x)), ((4, 4), (4, 8))),
     "matched channels": (lambda x: zoo.layers.MatchChannels(7)(layers.Conv2D(3, 3)(x)), ((3, 3), (3, 3))),
+    "repeated channels": (lambda x: zoo.layers.RepeatChannels(7)(layers.Conv2D(3, 3)(x)), ((3, 3), (3, 3))),
     "resized like": (
         lambda x: zoo.layers.ResizeLike()([layers.AveragePooling2D(2)(x), layers.Conv2D(1, 7, padding="same")(x)]),
         ((4, 4), (4, 4)),

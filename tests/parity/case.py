@@ -42,6 +42,7 @@ class Case:
         layout: Of the original's kernels: "torch" is (out, in, ...), "keras" the zoo's own.
         unused: Tensors of the original that its forward pass does not use.
         mutations: Names in `parity.mutations` that the recorded outputs must notice; all others must not apply.
+        tolerance: Largest error in double precision when the original runs live.
     """
 
     name: str
@@ -57,6 +58,7 @@ class Case:
     checkout: str = ""
     layout: Literal["torch", "keras"] = "torch"
     unused: tuple[str, ...] = ()
+    tolerance: float = 1e-9
 
     def value(self, name: str, kind: str, shape: tuple[int, ...], salt: str = "") -> np.ndarray:
         """Returns the value of one tensor in the original's own shape; another salt gives another set of weights."""

@@ -141,7 +141,7 @@ def keras_run(model: Any, image: np.ndarray) -> tuple[Outputs, np.ndarray]:
     """Outputs and input gradient of a Keras model on TensorFlow; several outputs in the order in which the model has them."""
     import tensorflow as tf
 
-    _pool_in_double(model)
+    _double_all_through(model)
     x = tf.constant(image, dtype=model.compute_dtype)
     with tf.GradientTape() as tape:
         tape.watch(x)
@@ -152,14 +152,23 @@ def keras_run(model: Any, image: np.ndarray) -> tuple[Outputs, np.ndarray]:
     return [output.numpy() for output in outputs], tape.gradient(total, x).numpy()
 
 
-def _pool_in_double(model: Any) -> None:
-    """Lets the poolings of volumes go plane by plane and then across planes, in a model in double precision.
+def _double_all_through(model: Any) -> None:
+    """Mends the layers that TensorFlow does not compute in double precision, in a model that is in double precision.
 
-    TensorFlow has no kernel for them on the CPU, but for images it has.
+    Poolings of volumes go plane by plane and then across planes, as there is no kernel for them on the CPU, but for images.
+    Leaky ReLUs multiply by their slope, which TensorFlow's own rounds to single precision.
     """
     for layer in model.layers if model.compute_dtype == "float64" else ():
         if type(layer).__name__ in ("MaxPooling3D", "AveragePooling3D"):
             layer.call = partial(_pooled_by_planes, layer)
+        elif type(layer).__name__ == "LeakyReLU":
+            layer.call = partial(_leaky, layer)
+
+
+def _leaky(layer: Any, x: Any) -> Any:
+    import tensorflow as tf
+
+    return tf.where(x > 0, x, x * tf.constant(float(layer.negative_slope), x.dtype))
 
 
 def _pooled_by_planes(layer: Any, x: Any) -> Any:

@@ -66,5 +66,5 @@ def test_outputs_input_gradients_and_parameters_are_those_of_the_original(name, 
             expected = live[label(f"output{place}", image)]
             assert np.std(expected) > 1e-3
             assert error(np.array(output), expected) <= 1e-5
-            assert error(outputs[place], expected) <= 1e-9
-        assert error(gradient, live[label("gradient", image)]) <= 1e-9
+            assert error(outputs[place], expected) <= case.tolerance
+        assert error(gradient, live[label("gradient", image)]) <= case.tolerance

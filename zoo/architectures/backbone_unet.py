@@ -47,6 +47,13 @@ class BackboneUNetConfig(ModelConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        height, width, _ = self.input_shape
+        if not self.takes_open_sizes and height != width:
+            message = (
+                f"{self.base} takes square images only, as KerasCV's attention does; "
+                f"use ({height}, {height}) or ({width}, {width}). Received: input_shape={self.input_shape}"
+            )
+            raise ConfigError(message)
         if self.encoder_weights is None:
             return
         if not BACKBONES[self.encoder].preset:

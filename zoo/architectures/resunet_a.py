@@ -19,6 +19,9 @@ The outputs are named in the original's order: `segmentation`, `boundary`, `dist
 have a sigmoid per class; the colour has one, too; the distance has softmax, or sigmoid for one class. `head_activation` is
 that of the segmentation; None gives the logits of all four, but the later tasks still read the activated ones.
 
+A batch to train with has three images or more: the global maxima are one number per image and channel, and the normalisation
+of their 1x1 convolution makes 0 of one number, and 1 and -1 of two, whatever they are.
+
 Reference: F. I. Diakogiannis, F. Waldner, P. Caccetta, C. Wu, "ResUNet-a: a deep learning framework for semantic segmentation
 of remotely sensed data" (2020), and its authors' code.
 """

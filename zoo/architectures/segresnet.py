@@ -73,7 +73,7 @@ class SegResNetConfig(ModelConfig):
     @property
     def stride(self) -> int:
         """Total down-sampling: one halving between neighbouring levels."""
-        return int(2 ** (len(self.encoder_blocks) - 1))
+        return int(2 ** (min(len(self.encoder_blocks), MOST_LEVELS) - 1))
 
     def _check_blocks(self) -> None:
         """Raises `ConfigError` where blocks are not one number per level."""

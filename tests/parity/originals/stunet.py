@@ -17,19 +17,19 @@ PLANS: dict[str, dict[str, Any]] = {
     "stunet-s-one-output": {"strides": ((1, 1, 1), *[(2, 2, 2)] * 2, *[(1, 1, 1)] * 3), "deep_supervision": False},
     "stunet-b": {"strides": ((1, 1, 1), *[(2, 2, 2)] * 3, *[(1, 1, 1)] * 2)},
     "stunet-l-slices": {
-        "strides": ((1, 1, 1), (1, 2, 2), (1, 2, 2), (2, 2, 2), (2, 1, 2), (1, 1, 1)),
+        "strides": ((1, 1, 1), (1, 2, 2), (2, 2, 2), (1, 1, 1), (1, 2, 1), (1, 1, 1)),
         "kernel_sizes": ((1, 3, 3), (1, 3, 3), (3, 3, 3), (3, 3, 3), (3, 3, 3), (3, 3, 3)),
     },
     "stunet-h": {
-        "strides": ((1, 1, 1), (2, 2, 2), (1, 3, 2), (1, 1, 1), (1, 1, 1), (1, 1, 1)),
+        "strides": ((1, 1, 1), (2, 2, 2), (1, 3, 1), (1, 1, 1), (1, 1, 1), (1, 1, 1)),
         "kernel_sizes": ((3, 3, 3), (5, 3, 1), (3, 3, 3), (1, 1, 1), (3, 3, 3), (1, 3, 5)),
     },
 }
 SIZES = {  # with a handful of positions in the bottleneck at least, as normalising fewer makes much of rounding errors
     "stunet-s-one-output": ((16, 16, 8), (8, 12, 20)),
     "stunet-b": ((16, 16, 16), (24, 16, 32)),
-    "stunet-l-slices": ((8, 16, 48), (16, 8, 32)),
-    "stunet-h": ((8, 12, 16), (4, 18, 24)),
+    "stunet-l-slices": ((4, 16, 16), (6, 8, 20)),
+    "stunet-h": ((6, 12, 6), (4, 12, 16)),
 }
 
 
