@@ -20,6 +20,7 @@ from zoo import catalog
 from zoo.registry import build_weightless
 
 NAMES = zoo.list_models()
+HIDDEN_FIELDS = ("mitb0-unet",)  # tokens are reshaped to an image again: positions are not followed through that
 LAYER_NAME = re.compile(r"input|(stem|enc|mid|dec|head)\d+(_block\d+)?(_[a-z]+\d*)+")
 
 
@@ -52,8 +53,11 @@ def test_stored_numbers_are_fresh(name: str) -> None:
     entry = zoo.info(name)
     stored = catalog.stored_numbers(entry)
     assert stored is not None, "run `make numbers`"
-    assert stored == zoo.analyze(name).numbers(), "run `make numbers`"
-    assert stored.status == "complete"
+    report = zoo.analyze(name)
+    assert stored == report.numbers(), "run `make numbers`"
+    not_followed = [cause for cause in report.unsupported if cause.endswith(": receptive field")]
+    assert list(report.unsupported) == not_followed, "an operation is not counted"
+    assert not not_followed or name in HIDDEN_FIELDS
     assert (entry.params, entry.macs, entry.peak_bytes) == (stored.params, stored.macs, stored.peak_bytes)
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import zoo
-from zoo.layers import CellMax, MatchChannels, RepeatChannels, ResizeLike
+from zoo.layers import ArgMax, CellMax, MatchChannels, RepeatChannels, ResizeLike
 
 
 def image(*shape, seed=0):
@@ -128,6 +128,26 @@ def test_cell_max_takes_sizes_that_are_known_only_when_it_runs():
 def test_cell_max_refuses_sizes_that_it_cannot_split():
     with pytest.raises(ValueError, match="4 equal cells along each axis, so sizes must be multiples of 4"):
         CellMax(4)(image(1, 8, 6, 2))
+
+
+@pytest.mark.parametrize("shape", [(2, 3), (1, 2, 3, 4), (1, 2, 3, 2, 4)])
+def test_arg_max_is_the_index_of_the_largest_channel_as_a_number_without_gradient(shape):
+    x = image(*shape)
+    received = ArgMax()(x)
+    assert received.shape == (*shape[:-1], 1) == ArgMax().compute_output_shape(shape)
+    assert keras.backend.standardize_dtype(received.dtype) == "float32"
+    np.testing.assert_array_equal(received, x.argmax(axis=-1)[..., None])
+
+
+def test_arg_max_takes_the_first_of_equals_open_sizes_and_is_saved(tmp_path):
+    inputs = keras.Input((None, None, 3))
+    network = keras.Model(inputs, ArgMax(name="index")(inputs))
+    assert network.output_shape == (None, None, None, 1)
+    network.save(tmp_path / "network.keras")
+    again = keras.saving.load_model(tmp_path / "network.keras")
+    x = np.array([[[[1, 5, 5], [2, 2, 2]]]], "float32")
+    for model in (network, again):
+        assert model.predict(x, verbose=0).reshape(-1).tolist() == [1, 0]
 
 
 LOADING = """

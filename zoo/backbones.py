@@ -202,6 +202,8 @@ def _is_composite(operation: Any) -> bool:
 
     if None in getattr(operation, "newshape", ()):  # a reshape that was given the batch, which is open: it cannot run
         return True
+    if type(operation).__name__ == "ConvertToTensor":  # of what is a tensor already
+        return True
     return type(operation).__module__.startswith("keras_cv.") or isinstance(operation, (keras.Model, keras.layers.Lambda))
 
 
@@ -214,6 +216,8 @@ def _opened(operation: Any, *args: Any, **kwargs: Any) -> Any:
     if type(operation).__name__ == "DropPath":  # asks for training while it runs: Keras' dropout of whole images is the same
         positions = (None, *(1,) * (len(args[0].shape) - 1))
         return keras.layers.Dropout(operation.rate, noise_shape=positions)(args[0])
+    if type(operation).__name__ == "ConvertToTensor":
+        return args[0]
     if hasattr(operation, "newshape"):
         return keras.layers.Reshape(operation.output.shape[1:])(args[0])
     return operation.call(*args, **{key: value for key, value in kwargs.items() if key != "training"})

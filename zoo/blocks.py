@@ -57,7 +57,7 @@ class Style:
         norm: `"batch"`; `"instance"`, over the positions of one image and channel; `"group"`, over `groups` of channels
             too; None for no normalisation at all.
         affine: Whether the normalisation has a scale and a shift to learn.
-        scale: Whether an affine batch or group normalisation has the scale, too; False leaves the shift alone.
+        scale: Whether an affine normalisation has a scale, too; False leaves the shift alone.
         groups: Of the group normalisation.
         activation: Name of a Keras activation, or `"prelu"`: ReLU with one slope for all negative values, learnt from 0.25 on;
             `"prelu_channels"` has such a slope for each channel.

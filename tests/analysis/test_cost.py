@@ -87,7 +87,7 @@ FREE = [
     (layers.SpatialDropout2D(0.5), (4, 4, 3)), (layers.GaussianNoise(0.1), (4, 3)), (layers.Permute((2, 1)), (4, 3)),
     (layers.Flatten(), (4, 3)), (layers.Reshape((3, 4)), (4, 3)), (layers.RepeatVector(3), (4,)), (layers.Masking(), (4, 3)),
     (layers.Rescaling(1 / 255), (4, 4, 3)), (layers.Embedding(10, 4), (5,)), (layers.Identity(), (4, 3)),
-    (zoo.layers.MatchChannels(5), (4, 4, 3)),
+    (zoo.layers.MatchChannels(5), (4, 4, 3)), (zoo.layers.ArgMax(), (4, 4, 3)),
     (zoo.layers.RepeatChannels(5), (4, 4, 3)),
 ]  # fmt: skip
 

@@ -226,6 +226,7 @@ KNOWN = {
     "broadcast of one position": (lambda x: x + layers.AveragePooling2D(8)(x), ((8, 8), (8, 8))),
     "largest of a cell": (lambda x: zoo.layers.CellMax(2)(layers.Conv2D(1, 3, padding="same")(x)), ((6, 6), (6, 6))),
     "average of the largest": (lambda x: layers.AveragePooling2D((1, 2), 1)(zoo.layers.CellMax(2)(x)), ((4, 4), (4, 8))),
+    "largest channel": (lambda x: zoo.layers.ArgMax()(layers.Conv2D(3, 3)(x)), ((3, 3), (3, 3))),
     "matched channels": (lambda x: zoo.layers.MatchChannels(7)(layers.Conv2D(3, 3)(x)), ((3, 3), (3, 3))),
     "repeated channels": (lambda x: zoo.layers.RepeatChannels(7)(layers.Conv2D(3, 3)(x)), ((3, 3), (3, 3))),
     "resized like": (

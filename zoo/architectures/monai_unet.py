@@ -78,6 +78,7 @@ class MonaiUNetConfig(StridesConfig):
 
 
 _DEVIATIONS = (
+    "The network is the one that MONAI's code builds and names the article for; the article's own may differ in its sizes.",
     "The head is sigmoid for one class and softmax for more; the original gives logits (head_activation=None).",
     "Sizes must be a multiple of the product of all strides; the original fails later, in a concatenation.",
     "Dropout is left out, as in the original unless it is asked for.",
@@ -118,11 +119,13 @@ _UNET_3D = Entry(
     ),
 )
 
+_OTHER_3D = replace(_UNET_3D, summary="The same network on volumes, with batch normalisation.", reference=_REFERENCE)
+
 ENTRIES = (
     _UNET,
     _UNET.resized(filters=32),
     _UNET_3D,
-    *(replace(_UNET_3D.resized(depth=depth, filters=filters), reference=_REFERENCE) for depth, filters in ((5, 32), (4, 8))),
+    *(_OTHER_3D.resized(depth=depth, filters=filters) for depth, filters in ((5, 32), (4, 8))),
 )
 
 

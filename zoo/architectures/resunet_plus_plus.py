@@ -10,7 +10,7 @@ squeeze-and-excitation. Attention: norm-act-conv of the skip, then 2x2 max pooli
 norm-act-conv of the sum, multiplied with the coarser tensor as it is, without a sigmoid. A last pyramid of `filters` channels
 precedes the head.
 
-Reference: D. Jha et al., "ResUNet++" (2019), figure 1; the authors' code for TensorFlow.
+Reference: D. Jha et al., "ResUNet++" (2019); the authors' code for TensorFlow.
 """
 
 from __future__ import annotations

@@ -7,12 +7,12 @@ coarsest) by bilinear up-sampling in one step. In each branch a 3x3 convolution 
 concatenation has `depth * filters` channels, and so has the 3x3 convolution behind it. Batch normalisation and ReLU follow every
 convolution, which has a bias, but for the heads: one 3x3 convolution for each output.
 
-Outputs besides the segmentation, as fields: `deep_supervision` adds `"segmentation1"`, `"segmentation2"`, ... from each coarser
+Outputs besides the segmentation, as fields: `deep_supervision` adds `"segmentation_1"`, `"segmentation_2"`, ... from each coarser
 level, enlarged to full resolution; `cgm`, the classification-guided module, adds `"classification"`, `(N, 2)`: how sure the
 bottleneck is that the image shows nothing and that it shows something. The larger one decides: the logits of all segmentations
 are multiplied by 0 or by 1.
 
-Reference: H. Huang et al., "UNet 3+" (2020), figures 1 to 3.
+Reference: H. Huang et al., "UNet 3+" (2020); the authors' code.
 """
 
 from __future__ import annotations
@@ -98,8 +98,9 @@ def build(config: UNet3PlusConfig) -> keras.Model:
     encoder = _encoder(inputs, config, style)
     decoder = _decoder(encoder, config, style)
     gate, presence = _classified(encoder[-1], name=f"head{config.depth - 1}_class") if config.cgm else (None, {})
-    levels = range(config.depth) if config.deep_supervision else (0,)
-    outputs = {f"segmentation{level or ''}": _head(decoder[level], level, gate, config) for level in levels}
+    outputs = {"segmentation": _head(decoder[0], 0, gate, config)}
+    for level in range(1, config.depth if config.deep_supervision else 1):
+        outputs[f"segmentation_{level}"] = _head(decoder[level], level, gate, config)
     outputs |= presence
     return blocks.model(inputs, outputs if len(outputs) > 1 else outputs["segmentation"], config)
 

@@ -203,7 +203,10 @@ def _arrows(report: Report, boxes: dict[str, Box]) -> tuple[Arrow, ...]:
             key = (source.name, target.name, tensor if across else "")
             if key in found and found[key].kind != "skip":
                 continue
-            text = _skip_label(report, tensor, kind) if across else _step_label(report, target, kind)
+            near = abs(source.y - target.y) <= ROW  # further ones, as of full-scale skips, would write over each other
+            text = "" if not near or (across and source.y != target.y) else (
+                _skip_label(report, tensor, kind) if across else _step_label(report, target, kind)
+            )
             found[key] = _arrow(source, target, kind, text)
     return tuple(found.values())
 

@@ -249,7 +249,7 @@ def test_open_sizes_give_what_known_sizes_give(base):
     np.testing.assert_allclose(free.predict(image, verbose=0), expected, atol=1e-3)
 
 
-@pytest.mark.parametrize(("base", "kernel"), [("mednext-2d-s-f2", 5), ("mednext-s-f2", 3)])
+@pytest.mark.parametrize(("base", "kernel"), [("mednext-2d-s-f16", 5), ("mednext-s-f2", 3)])
 def test_training_changes_every_weight(base, kernel):
     network = zoo.get(base, kernel=kernel, deep_supervision=True, classes=3)
     randomise(network)

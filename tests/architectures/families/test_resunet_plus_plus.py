@@ -133,7 +133,7 @@ def test_gates_of_attention_take_any_sign_and_those_of_squeeze_and_excitation_ar
     coarse = output_of(small, "mid1_out", image)
     np.testing.assert_allclose(output_of(small, "dec0_attend", image), gate * coarse, rtol=1e-5)
     for name in ("enc0", "enc1", "dec0"):
-        total = output_of(small, f"{name}_add", image)
+        total = output_of(small, f"{name}_add", image).astype("float64")
         squeeze, excite = (np.array(small.get_layer(f"{name}_{part}").kernel) for part in ("squeeze", "excite"))
         share = 1 / (1 + np.exp(-np.maximum(total.mean(axis=(1, 2), keepdims=True) @ squeeze, 0) @ excite))
         np.testing.assert_allclose(output_of(small, f"{name}_scale", image), total * share, rtol=1e-4, atol=1e-5)
@@ -195,7 +195,9 @@ def test_strided_convolutions_pad_at_the_far_side():
 
 
 def test_it_trains():
-    small = zoo.get("resunet-plus-plus-d2-f8")
+    """Not narrower: TensorFlow's gradient of a strided 1x1 convolution of fewer channels may crash on the CPU (oneDNN)."""
+    small = zoo.get("resunet-plus-plus-d2-f16")
+    randomise(small)
     small.compile(keras.optimizers.SGD(0.1), "binary_crossentropy", run_eagerly=True)
     start = [np.array(weight) for weight in small.trainable_variables]
     history = small.fit(random_image(8, 12, 3), np.ones((1, 8, 12, 1)), verbose=0)

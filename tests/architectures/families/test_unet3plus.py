@@ -131,8 +131,8 @@ def test_every_convolution_has_a_bias_and_all_but_the_heads_a_norm_with_the_cons
 @pytest.mark.parametrize(
     ("overrides", "names"),
     [
-        (DEEP, ["segmentation", "segmentation1", "segmentation2", "segmentation3"]),
-        (GUIDED, ["segmentation", "segmentation1", "segmentation2", "segmentation3", "classification"]),
+        (DEEP, ["segmentation", "segmentation_1", "segmentation_2", "segmentation_3"]),
+        (GUIDED, ["segmentation", "segmentation_1", "segmentation_2", "segmentation_3", "classification"]),
         ({"cgm": True}, ["segmentation", "classification"]),
     ],
 )
@@ -225,7 +225,7 @@ def test_everything_is_trained_by_its_outputs():
     network.compile(keras.optimizers.SGD(0.1), dict.fromkeys(network.output, "binary_crossentropy"), run_eagerly=True)
     kernels = [weight for weight in network.trainable_variables if weight.name in ("kernel", "gamma")]
     start = [np.array(weight) for weight in kernels]
-    targets = dict.fromkeys(("segmentation", "segmentation1"), np.ones((1, 8, 12, 1)))
+    targets = dict.fromkeys(("segmentation", "segmentation_1"), np.ones((1, 8, 12, 1)))
     history = network.fit(random_image(8, 12, 3), {**targets, "classification": np.array([[0.0, 1.0]])}, verbose=0)
     assert np.isfinite(history.history["loss"]).all()
     assert not [weight.path for weight, old in zip(kernels, start, strict=True) if np.array_equal(weight, old)]
