@@ -204,8 +204,10 @@ def _arrows(report: Report, boxes: dict[str, Box]) -> tuple[Arrow, ...]:
             if key in found and found[key].kind != "skip":
                 continue
             near = abs(source.y - target.y) <= ROW  # further ones, as of full-scale skips, would write over each other
-            text = "" if not near or (across and source.y != target.y) else (
-                _skip_label(report, tensor, kind) if across else _step_label(report, target, kind)
+            text = (
+                ""
+                if not near or (across and source.y != target.y)
+                else (_skip_label(report, tensor, kind) if across else _step_label(report, target, kind))
             )
             found[key] = _arrow(source, target, kind, text)
     return tuple(found.values())

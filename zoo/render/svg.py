@@ -17,7 +17,7 @@ _STYLE = (
     f"[data-md-color-scheme=default] .zoo-u{{{_LIGHT}}}[data-md-color-scheme=slate] .zoo-u{{{_DARK}}}"
     ".zoo-u text{fill:var(--zi)}.zoo-u .m{fill:var(--zm)}.zoo-u .t{font-size:20px;font-weight:700}.zoo-u .n{font-weight:700}"
     ".zoo-u .g{stroke:var(--zl);stroke-dasharray:2 6}.zoo-u .p{fill:var(--zp)}.zoo-u .h{fill:var(--zh)}"
-    ".zoo-u .o{fill:none;stroke:var(--zm);stroke-width:1.5}.zoo-u .encoder .o{stroke:var(--ze)}"
+    ".zoo-u .o{fill:var(--zh);stroke:var(--zm);stroke-width:1.5}.zoo-u .encoder .o{stroke:var(--ze)}"
     ".zoo-u .bottleneck .o{stroke:var(--zb)}.zoo-u .decoder .o,.zoo-u .head .o{stroke:var(--zd)}"
     ".zoo-u .a{fill:none;stroke:var(--zm);stroke-width:1.5}.zoo-u .concat .a,.zoo-u .skip .a{stroke:var(--ze);stroke-width:2}"
     ".zoo-u .add .a{stroke:var(--ze);stroke-width:2;stroke-dasharray:7 4}.zoo-u .w{fill:var(--zm)}"
@@ -64,8 +64,7 @@ def _box(box: Box, link: str) -> str:
     parts = [
         f'<g class="{box.role}" id="u-{box.name}">',
         f'<rect class="p" {rect}/>',
-        f'<rect class="h" {rect} fill-opacity="{_opacity(box.share)}"/>',
-        f'<rect class="o" {rect}/>',
+        f'<rect class="o" {rect} fill-opacity="{_opacity(box.share)}"/>',
         f'<text class="n" x="{x}" y="{y + 20}">{escape(box.title)}</text>',
         *([f'<text class="e" x="{right}" y="{y + 20}">{escape(box.shape)}</text>'] if box.shape else []),
         *(f'<text x="{x}" y="{y + 38 + 17 * k}">{escape(line)}</text>' for k, line in enumerate(box.lines)),
