@@ -111,6 +111,27 @@ def test_a_transposed_convolution_keeps_the_channels_unless_told():
     assert sampling.upsample(keras.Input((3, 5, 6)), "transposed", name="up").shape == (None, 6, 10, 6)
 
 
+def test_a_transposed_1x1_convolution_reaches_every_second_position_and_no_further():
+    x = image(2, 3, 2)
+    coarse = keras.Input((None, None, 2))
+    network = keras.Model(coarse, sampling.conv_transposed(coarse, 3, kernel=1, name="up"))
+    kernel, bias = image(1, 1, 3, 2, seed=1), image(3, seed=2)
+    network.get_layer("up").set_weights([kernel, bias])
+    expected = np.zeros((1, 3, 5, 3)) + bias
+    expected[:, ::2, ::2] += x @ kernel[0, 0].T
+    np.testing.assert_allclose(np.array(network(x[None] if x.ndim == 3 else x)), expected, atol=1e-5)
+
+
+def test_a_depthwise_convolution_with_a_stride_is_padded_at_both_sides_alike():
+    inputs = keras.Input((7, 8, 3))
+    network = keras.Model(inputs, blocks.depthwise_conv(inputs, kernel=5, stride=2, name="conv"))
+    assert network.get_layer("conv_pad").padding == ((2, 2), (2, 2))
+    assert network.output_shape == (None, 4, 4, 3)
+    plain = keras.Model(inputs, blocks.depthwise_conv(inputs, blocks.TORCH_STYLE, name="conv"))
+    assert [layer.name for layer in plain.layers[1:]] == ["conv"]
+    assert (plain.output_shape, plain.layers[-1].use_bias) == ((None, 7, 8, 3), False)
+
+
 def test_concat_has_its_first_argument_first():
     first, second = image(2, 2, 1), image(2, 2, 2, seed=1)
     inputs = [keras.Input((2, 2, 1)), keras.Input((2, 2, 2))]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import subprocess
 import sys
@@ -11,7 +12,7 @@ import numpy as np
 import pytest
 
 import zoo
-from zoo.layers import ArgMax, CellMax, MatchChannels, RepeatChannels, ResizeLike
+from zoo.layers import ArgMax, CellMax, DepthwiseConv, DepthwiseConvTranspose, MatchChannels, RepeatChannels, ResizeLike
 
 
 def image(*shape, seed=0):
@@ -148,6 +149,122 @@ def test_arg_max_takes_the_first_of_equals_open_sizes_and_is_saved(tmp_path):
     x = np.array([[[[1, 5, 5], [2, 2, 2]]]], "float32")
     for model in (network, again):
         assert model.predict(x, verbose=0).reshape(-1).tolist() == [1, 0]
+
+
+def depthwise(kind, kernel_size, strides, channels, **kwargs):
+    """A depthwise layer with random weights."""
+    layer = kind(kernel_size, strides, **kwargs)
+    layer.build((None, *(None for _ in kernel_size), channels))
+    for seed, weight in enumerate(layer.weights):
+        weight.assign(image(*weight.shape, seed=seed))
+    return layer
+
+
+def correlated(x, kernel, bias, strides):
+    """Sums of a depthwise convolution without padding, tap by tap."""
+    sizes = [(size - k) // strides + 1 for size, k in zip(x.shape[1:-1], kernel.shape, strict=False)]
+    result = np.zeros((x.shape[0], *sizes, x.shape[-1])) + bias
+    for tap in np.ndindex(*kernel.shape[:-2]):
+        where = (slice(t, t + (size - 1) * strides + 1, strides) for t, size in zip(tap, sizes, strict=True))
+        result += x[(slice(None), *where)] * kernel[tap][0]
+    return result
+
+
+def spread(x, kernel, bias, strides):
+    """Sums of PyTorch's transposed depthwise convolution with `padding=(kernel - 1) // 2`, input by input and tap by tap."""
+    taps = kernel.shape[:-2]
+    cuts = [(k - 1) // 2 for k in taps]
+    sizes = [(size - 1) * strides + k - 2 * cut for size, k, cut in zip(x.shape[1:-1], taps, cuts, strict=True)]
+    result = np.zeros((x.shape[0], *sizes, x.shape[-1])) + bias
+    for place, tap in itertools.product(np.ndindex(*x.shape[1:-1]), np.ndindex(*taps)):
+        target = tuple(i * strides + t - cut for i, t, cut in zip(place, tap, cuts, strict=True))
+        if all(0 <= position < size for position, size in zip(target, sizes, strict=True)):
+            result[(slice(None), *target)] += x[(slice(None), *place)] * kernel[tap][0]
+    return result
+
+
+DEPTHWISE = [
+    ((3, 3), (7, 6)),
+    ((5, 5), (9, 5)),
+    ((2, 4), (5, 8)),
+    ((3, 3, 3), (5, 6, 3)),
+    ((5, 3, 2), (5, 4, 6)),
+    ((1, 1, 1), (2, 3, 4)),
+]
+
+
+@pytest.mark.parametrize(("kernel", "size"), DEPTHWISE)
+@pytest.mark.parametrize(("strides", "padding"), [(1, "valid"), (2, "valid"), (3, "valid"), (1, "same")])
+def test_depthwise_conv_is_the_sum_over_its_taps_and_a_grouped_convolution(kernel, size, strides, padding):
+    x = image(2, *size, 3)
+    layer = depthwise(DepthwiseConv, kernel, strides, 3, padding=padding)
+    grouped = getattr(keras.layers, f"Conv{len(size)}D")(3, kernel, strides=strides, padding=padding, groups=3)
+    grouped.build(x.shape)
+    grouped.set_weights(layer.get_weights())
+    received = np.array(layer(x))
+    margins = ((0, 0), *(((k - 1) // 2, k // 2) for k in kernel), (0, 0))
+    padded = np.pad(x, margins) if padding == "same" else x
+    expected = correlated(padded, *layer.get_weights(), strides)
+    assert received.shape == expected.shape == layer.compute_output_shape(x.shape)
+    np.testing.assert_allclose(received, expected, atol=1e-4)
+    np.testing.assert_allclose(received, np.array(grouped(x)), atol=1e-4)
+
+
+SPREAD = [*DEPTHWISE[:-1], ((7, 7), (1, 3)), ((3, 3, 3), (1, 1, 2)), ((5, 5, 5), (2, 3, 2))]
+
+
+@pytest.mark.parametrize(
+    ("kernel", "size", "strides"), [(*case, strides) for case in SPREAD for strides in (1, 2, 3) if min(case[0]) >= strides]
+)
+def test_transposed_depthwise_conv_is_the_sum_that_pytorch_documents(kernel, size, strides):
+    x = image(2, *size, 3)
+    layer = depthwise(DepthwiseConvTranspose, kernel, strides, 3)
+    received, expected = np.array(layer(x)), spread(x, *layer.get_weights(), strides)
+    assert received.shape == expected.shape == layer.compute_output_shape(x.shape)
+    np.testing.assert_allclose(received, expected, atol=1e-4)
+
+
+@pytest.mark.parametrize("kernel", [(3, 3), (5, 5), (3, 3, 3)])
+def test_transposed_depthwise_conv_of_one_input_is_the_kernel_cut_on_both_sides(kernel):
+    layer = depthwise(DepthwiseConvTranspose, kernel, 2, 2, use_bias=False)
+    cut = tuple(slice((k - 1) // 2, -((k - 1) // 2)) for k in kernel)
+    x = np.ones((1, *(1 for _ in kernel), 2), "float32")
+    np.testing.assert_allclose(np.array(layer(x))[0], np.array(layer.kernel)[(*cut, 0)])
+
+
+@pytest.mark.parametrize("kernel", [(3, 3), (5, 5), (3, 3, 3)])
+@pytest.mark.parametrize("kind", [DepthwiseConv, DepthwiseConvTranspose])
+def test_depthwise_layers_take_open_sizes_are_saved_and_learn(kind, kernel, tmp_path):
+    inputs = keras.Input((*(None for _ in kernel), 2))
+    network = keras.Model(inputs, depthwise(kind, kernel, 2, 2)(inputs))
+    network.save(tmp_path / "network.keras")
+    again = keras.saving.load_model(tmp_path / "network.keras")
+    for size in ((5, 7, 6), (9, 6, 8)):
+        x = image(2, *size[: len(kernel)], 2)
+        received = again.predict(x, verbose=0)
+        assert received.shape == network.layers[-1].compute_output_shape(x.shape)
+        np.testing.assert_allclose(received, np.array(network.layers[-1](x)), atol=1e-4)
+    before = [np.array(weight) for weight in again.weights]
+    again.compile("sgd", "mse", jit_compile=False)
+    losses = again.fit(x, np.zeros_like(received), epochs=2, verbose=0).history["loss"]
+    assert losses[1] < losses[0]
+    assert all(np.all(np.array(weight) != value) for weight, value in zip(again.weights, before, strict=True))
+
+
+@pytest.mark.parametrize("kind", [DepthwiseConv, DepthwiseConvTranspose])
+def test_depthwise_layers_keep_the_dtype(kind):
+    layer = kind((3, 3), 2, dtype="mixed_float16")
+    assert keras.backend.standardize_dtype(layer(image(1, 5, 5, 2)).dtype) == "float16"
+    assert keras.backend.standardize_dtype(layer.kernel.dtype) == "float32"
+
+
+def test_depthwise_layers_refuse_what_they_cannot_do():
+    with pytest.raises(ValueError, match=r"'same' for stride 1. Received: padding='same', strides=2"):
+        DepthwiseConv((3, 3), 2, padding="same")
+    with pytest.raises(ValueError, match="Received: padding='causal'"):
+        DepthwiseConv((3, 3), padding="causal")
+    with pytest.raises(ValueError, match=r"at least the stride. Received: kernel_size=\(1, 1\), strides=2"):
+        DepthwiseConvTranspose((1, 1))
 
 
 LOADING = """

@@ -7,12 +7,14 @@ machine can move anything.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from zoo.render.units import exact, field_text, percent, shape_text, short_bytes, short_count
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from zoo.analysis import BlockNumbers, Report
     from zoo.analysis.graph import Node
 
@@ -21,7 +23,7 @@ HEADER = 112
 FOOTER = 44
 ROW = 124
 BOX = (204, 84)
-SIDE_BOX = (118, 84)
+SIDE_BOX = (132, 84)
 INPUT_X = 92
 ENCODER_X = 240
 DECODER_X = 868
@@ -210,7 +212,18 @@ def _arrows(report: Report, boxes: dict[str, Box]) -> tuple[Arrow, ...]:
                 else (_skip_label(report, tensor, kind) if across else _step_label(report, target, kind))
             )
             found[key] = _arrow(source, target, kind, text)
-    return tuple(found.values())
+    return _bundled(found.values())
+
+
+def _bundled(arrows: Iterable[Arrow]) -> tuple[Arrow, ...]:
+    """Draws several tensors on the same way as one arrow that says how many more there are."""
+    ways: dict[tuple[str, str], list[Arrow]] = {}
+    for arrow in arrows:
+        ways.setdefault((arrow.source, arrow.target), []).append(arrow)
+    return tuple(
+        replace(first, label=f"{first.label} + {len(others)} more") if others and first.label else first
+        for first, *others in ways.values()
+    )
 
 
 def _kind(source: Box, target: Box, reader: Node) -> ArrowKind:

@@ -105,7 +105,11 @@ def test_names_state_the_rank_the_variant_and_the_width():
         ("mednext-2d-b", shape(None, None, None, 1), "mednext-2d-b-f32 is 2D .* use 'mednext-b' for 3D"),
         ("mednext-s", {"kernel": 4}, "`kernel` must be one of 3, 5, 7. Received: kernel=4"),
         ("mednext-s", {"kernel": "3"}, "`kernel` must be one of 3, 5, 7. Received: kernel='3'"),
-        ("mednext-s", {"variant": "xl"}, "`variant` must be one of 's', 'b', 'm', 'l'; did you mean 'l'\\? Received: variant='xl'"),
+        (
+            "mednext-s",
+            {"variant": "xl"},
+            "`variant` must be one of 's', 'b', 'm', 'l'; did you mean 'l'\\? Received: variant='xl'",
+        ),
         ("mednext-s", {"filters": 0}, "`filters` must be a whole number from 1 to 4096; the nearest is 1"),
         ("mednext-s", {"deep_supervision": 1}, "`deep_supervision` must be True or False"),
         ("mednext-s", {"depth": 4}, "`depth` is not a field of mednext"),
