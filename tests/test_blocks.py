@@ -112,14 +112,13 @@ def test_a_transposed_convolution_keeps_the_channels_unless_told():
 
 
 def test_a_transposed_1x1_convolution_reaches_every_second_position_and_no_further():
-    x = image(2, 3, 2)
+    x, kernel, bias = image(2, 3, 2), image(1, 3, 2, seed=1), image(3, seed=2)[0]
     coarse = keras.Input((None, None, 2))
     network = keras.Model(coarse, sampling.conv_transposed(coarse, 3, kernel=1, name="up"))
-    kernel, bias = image(1, 1, 3, 2, seed=1), image(3, seed=2)
     network.get_layer("up").set_weights([kernel, bias])
     expected = np.zeros((1, 3, 5, 3)) + bias
     expected[:, ::2, ::2] += x @ kernel[0, 0].T
-    np.testing.assert_allclose(np.array(network(x[None] if x.ndim == 3 else x)), expected, atol=1e-5)
+    np.testing.assert_allclose(np.array(network(x)), expected, atol=1e-5)
 
 
 def test_a_depthwise_convolution_with_a_stride_is_padded_at_both_sides_alike():

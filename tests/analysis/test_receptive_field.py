@@ -115,6 +115,15 @@ def test_branches_merge_to_their_hull(shared):
     assert analyze(model).receptive_field == (measured(model),)
 
 
+@pytest.mark.parametrize("kernel", [3, 5, 7])
+def test_a_transposed_depthwise_convolution_lies_where_its_cut_and_its_padding_put_it(kernel):
+    x = keras.Input((48, 1))
+    up = zoo.layers.DepthwiseConvTranspose((kernel,))(conv(1, strides=2)(x))
+    y = layers.Add()([layers.ZeroPadding1D((1, 0))(up), conv(1)(x)])
+    model = keras.Model(x, y)
+    assert analyze(model).receptive_field == (measured(model),)
+
+
 def averaging(model):
     """The same network with average pooling, which no maximum can hide behind."""
 

@@ -7,10 +7,13 @@ convolution with stride 2. Up-sampling is a block whose depthwise convolution is
 convolution of its shortcut: 2n - 1 positions, before which one zero goes. The decoder adds the skips. Heads are 1x1
 convolutions, one at full resolution, or one at every level.
 
-The variants differ in how many blocks a level has and how much wider they are inside; `stages` of the original's lists of
-nine are the levels 0 to 4 and back. Blocks are named so that the original's weights can be mapped: `enc_block_{k}.{b}` is
+The variants differ in how many blocks a level has and how much wider they are inside; the original's lists of nine are the
+levels 0 to 4 and back. Blocks are named so that the original's weights can be mapped: `enc_block_{k}.{b}` is
 `enc{k}_block{b + 1}` and `down_{k}` is `enc{k + 1}_down`, with `bottleneck` as `mid4`; `up_{k}` is `dec{k}_up`; in each block
 `conv1`, `norm`, `conv2`, `conv3`, `res_conv` are `_conv1`, `_norm1`, `_conv2`, `_conv3`, `_proj`; `out_{k}` is `head{k}_conv`.
+
+XLA runs depthwise convolutions on CPUs in plain loops: there, TensorFlow trains this network about three times faster with
+`compile(..., jit_compile=False)`.
 
 Reference: S. Roy et al., "MedNeXt: Transformer-driven Scaling of ConvNets for Medical Image Segmentation" (2023), figure 1
 and table 1.

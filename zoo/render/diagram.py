@@ -246,7 +246,7 @@ _STEP_WORDS = {
     "Conv": "conv",
     "ConvTranspose": "transposed conv",
     "DepthwiseConv": "depthwise conv",
-    "DepthwiseConvTranspose": "transposed depthwise conv",
+    "DepthwiseConvTranspose": "transposed conv",
     "UpSampling": "upsample",
     "UpSampleLinear": "upsample",
     "ResizeLike": "resize to the skip",
