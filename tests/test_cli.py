@@ -112,8 +112,11 @@ class TestList:
     @pytest.mark.parametrize(
         ("options", "message"),
         [
-            (("resunt*",), r"^none of \d+ entries matches 'resunt\*' \(alone 0\); did you mean '.*'\? Families: attention"),
-            (("--family", "resunet"), r"matches family='resunet' \(alone 0\); did you mean '[\w-]+' or '[\w-]+'"),
+            (
+                ("resunt*",),
+                r"^none of \d+ entries matches 'resunt\*' \(alone 0\); did you mean '.*'\? Families: attention-resunet",
+            ),
+            (("--family", "resunet"), r"family='resunet' \(alone 0\); did you mean 'rsunet' or 'resunet-a' or 'resunet-v\d'\? "),
             (("unet*", "--3d"), r"matches 'unet\*' \(alone \d+\), ndim=3 \(alone \d+\)\. Families: "),
             (("--max-params", "10"), r"matches max_params=10 \(alone 0\)\. Families"),
             (("--has-weights",), r"matches has_weights=True \(alone 0\)\. Families"),

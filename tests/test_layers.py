@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 import zoo
-from zoo.layers import ArgMax, CellMax, DepthwiseConv, DepthwiseConvTranspose, MatchChannels, RepeatChannels, ResizeLike
+from zoo.depthwise import DepthwiseConv, DepthwiseConvTranspose
+from zoo.layers import ArgMax, CellMax, MatchChannels, RepeatChannels, ResizeLike, UpSampleLinear
 
 
 def image(*shape, seed=0):
@@ -48,6 +49,36 @@ def test_resize_like_takes_volumes():
     planes = np.stack([bilinear(x[0, :, :, k, c], target[:2]) for k in range(5) for c in range(2)], axis=-1).reshape(4, 5, 5, 2)
     lines = [np.stack([bilinear(planes[i, :, :, c], target[1:]) for c in range(2)], axis=-1) for i in range(4)]
     np.testing.assert_allclose(received[0], np.stack(lines), atol=1e-5)
+
+
+def test_resize_like_nearest_takes_the_position_that_pytorch_takes():
+    x, target = image(2, 3, 4, 2), (5, 7)
+    received = np.array(ResizeLike("nearest")([x, np.zeros((2, *target, 1), "float32")]))
+    rows, columns = (np.arange(m) * n // m for n, m in zip(x.shape[1:3], target, strict=True))
+    np.testing.assert_array_equal(received, x[:, rows][:, :, columns])
+    assert list(np.arange(5) * 3 // 5) != list(np.round((np.arange(5) + 0.5) * 3 / 5 - 0.5).astype(int))  # not by centres
+
+
+@pytest.mark.parametrize(("size", "factors"), [((3, 5), (2, 2)), ((4, 1), (1, 3)), ((2, 3), (8, 4))])
+def test_up_sample_linear_is_bilinear(size, factors):
+    x = image(2, *size, 3)
+    target = tuple(n * factor for n, factor in zip(size, factors, strict=True))
+    expected = [np.stack([bilinear(x[n, ..., c], target) for c in range(3)], axis=-1) for n in range(2)]
+    np.testing.assert_allclose(np.array(UpSampleLinear(factors)(x)), expected, atol=1e-5)
+    np.testing.assert_allclose(np.array(UpSampleLinear(factors)(x)), ResizeLike()([x, np.zeros((2, *target, 1))]), atol=1e-6)
+
+
+def test_up_sample_linear_takes_volumes_open_sizes_and_is_saved(tmp_path):
+    inputs = keras.Input((None, None, None, 2))
+    network = keras.Model(inputs, UpSampleLinear((1, 2, 3), name="up")(inputs))
+    assert network.output_shape == (None, None, None, None, 2)
+    network.save(tmp_path / "network.keras")
+    again = keras.saving.load_model(tmp_path / "network.keras")
+    x = image(1, 3, 2, 5, 2)
+    expected = np.stack([[bilinear(x[0, k, ..., c], (4, 15)) for k in range(3)] for c in range(2)], axis=-1)
+    for model in (network, again):
+        np.testing.assert_allclose(np.array(model(x))[0], expected, atol=1e-5)
+    assert UpSampleLinear((1, 2, 3)).compute_output_shape((None, 3, None, 5, 2)) == (None, 3, None, 15, 2)
 
 
 def resizing_network():

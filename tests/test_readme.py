@@ -43,7 +43,7 @@ def test_a_python_example_runs_and_prints_what_its_comments_say(code, tmp_path, 
     monkeypatch.chdir(tmp_path)
     exec(compile(code, "example", "exec", dont_inherit=True), {"__name__": "example"})
     printed = capsys.readouterr().out
-    for said in re.findall(r"^ *print\(.*\)  +# (\d[\d ]*\d|\(\(.*\)\)|height .*)$", code, re.MULTILINE):
+    for said in re.findall(r"^ *print\(.*\)  +# (\d[\d ]*\d|\(\(.*\)\)|\[.*\]|height .*)$", code, re.MULTILINE):
         assert said.removesuffix("...").strip() in printed
     for name in re.findall(r'zoo\.plot\([^\n]*?"([\w.-]+\.svg)"', code):
         assert (tmp_path / name).read_text().startswith(("<svg", "<?xml"))

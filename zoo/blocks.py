@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING, Literal
 
 import keras
 
-from zoo.layers import DepthwiseConv, MatchChannels
-from zoo.sampling import Size, Tensor, average_pool, layer_of, per_axis, rank, subsample
+from zoo.depthwise import DepthwiseConv
+from zoo.layers import MatchChannels
+from zoo.sampling import Size, average_pool, layer_of, per_axis, rank, subsample
+from zoo.sampling import Tensor as Tensor
 
 if TYPE_CHECKING:
     from zoo.config import ModelConfig
-
-__all__ = ["Size", "Tensor", "rank"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,7 +107,6 @@ def conv(
     kernel: Size = 3,
     stride: Size = 1,
     dilation: Size = 1,
-    groups: int = 1,
 ) -> Tensor:
     """Convolution without activation, `(N, H, W, C) -> (N, ceil(H / stride), ceil(W / stride), F)`.
 
@@ -120,7 +119,7 @@ def conv(
         if max(per_axis(kernel, x)) > 1:
             x = layer_of("ZeroPadding", x)(tuple(k // 2 for k in per_axis(kernel, x)), name=f"{name}_pad")(x)
     layer = layer_of("Conv", x)
-    options = {"dilation_rate": dilation, "groups": groups, "use_bias": style.bias}
+    options = {"dilation_rate": dilation, "use_bias": style.bias}
     return layer(filters, kernel, strides=stride, padding=padding, name=name, **options)(x)
 
 

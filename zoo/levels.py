@@ -29,7 +29,7 @@ class StridesConfig(ModelConfig):
             the first level has a stride.
     """
 
-    strides: tuple[int | tuple[int, ...], ...] | None = per_level(None, low=1, high=8)
+    strides: tuple[int | tuple[int, ...], ...] | None = per_level(low=1, high=8)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -85,8 +85,6 @@ class LevelsConfig(StridesConfig):
     """Config of a network with a stride and a kernel for each level.
 
     Attributes:
-        strides: How many times smaller each level is than the one before, the first level being 1; a number for all axes or
-            one per axis, such as `(1, (1, 2, 2), 2)` for thick slices. None halves at every level but the first.
         kernel_sizes: Side of the convolutions of each level, odd; a number for all axes or one per axis. None is 3 everywhere.
         deep_supervision: Whether every level of the decoder has a head: the network then returns a dict of `"segmentation"`
             at full resolution, `"segmentation_1"` at that of level 1 and so on. False leaves these heads out.
@@ -96,7 +94,7 @@ class LevelsConfig(StridesConfig):
             first level has a stride, or a kernel is even.
     """
 
-    kernel_sizes: tuple[int | tuple[int, ...], ...] | None = per_level(None, low=1, high=15)
+    kernel_sizes: tuple[int | tuple[int, ...], ...] | None = per_level(low=1, high=15)
     deep_supervision: bool = boolean(True)
 
     def __post_init__(self) -> None:

@@ -90,10 +90,11 @@ class ChoiceRule:
 
 @dataclass(frozen=True)
 class PerLevelRule:
-    """A whole number for each level, or one for each spatial axis of a level; None leaves all to the family."""
+    """A whole number for each level, or with `axes` one for each spatial axis of a level; None leaves all to the family."""
 
     low: int
     high: int
+    axes: bool = True
 
     def check(self, name: str, value: Any) -> PerLevel | None:
         """See `Rule.check`."""
@@ -107,10 +108,11 @@ class PerLevelRule:
 
     def describe(self) -> str:
         """See `Rule.describe`."""
-        return f"None, or a whole number from {self.low} to {self.high} for each level, or for each spatial axis of a level"
+        numbers = f"None, or a whole number from {self.low} to {self.high} for each level"
+        return numbers + (", or for each spatial axis of a level" if self.axes else "")
 
     def _checked(self, level: Any) -> int | tuple[int, ...] | None:
-        if isinstance(level, (tuple, list)):
+        if self.axes and isinstance(level, (tuple, list)):
             sizes = tuple(size for size in map(as_integer, level) if size is not None and self.low <= size <= self.high)
             return sizes if len(sizes) == len(level) in (2, 3) else None
         size = as_integer(level)
@@ -137,9 +139,12 @@ def choice(default: str | int | None, options: tuple[str | int | None, ...]) -> 
     return field(default=default, metadata={"rule": ChoiceRule(options)})
 
 
-def per_level(default: PerLevel | None = None, *, low: int, high: int) -> Any:
-    """Declares a config field with a size for each level of resolution; None leaves them to the family."""
-    return field(default=default, metadata={"rule": PerLevelRule(low, high)})
+def per_level(*, low: int, high: int, axes: bool = True) -> Any:
+    """Declares a config field with a number for each level of resolution, or with `axes` also one per spatial axis.
+
+    None, the default, leaves them to the family.
+    """
+    return field(default=None, metadata={"rule": PerLevelRule(low, high, axes)})
 
 
 def shown(value: Any) -> str:

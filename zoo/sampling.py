@@ -9,7 +9,8 @@ from typing import Any, Literal
 
 import keras
 
-from zoo.layers import DepthwiseConvTranspose, ResizeLike, UpSampleLinear
+from zoo.depthwise import DepthwiseConvTranspose
+from zoo.layers import ResizeLike, UpSampleLinear
 
 Tensor = Any
 """A symbolic `keras.KerasTensor`; Keras itself declares no type for it that a checker could use."""

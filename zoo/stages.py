@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import keras
 
     from zoo.blocks import Shortcut, Style, Tensor
+    from zoo.config import ModelConfig
     from zoo.levels import LevelsConfig
     from zoo.sampling import Size
 
@@ -99,19 +100,20 @@ def levels_encoder(
     return outputs
 
 
-def supervised(inputs: Tensor, decoded: list[Tensor], config: LevelsConfig) -> keras.Model:
+def supervised(inputs: Tensor, decoded: list[Tensor], config: ModelConfig, *, deep: bool) -> keras.Model:
     """Ends a network with a head for each level of the decoder, or with one alone.
 
     Args:
         inputs: The image, `(N, H, W, C)`.
         decoded: What the levels of the decoder give, full resolution first: `[(N, H, W, F0), (N, H / s1, W / s1, F1), ...]`.
-        config: Says whether there is deep supervision.
+        config: Of the network.
+        deep: Whether there is deep supervision.
 
     Returns:
         A model with the outputs `{"segmentation": (N, H, W, classes), "segmentation_1": (N, H / s1, W / s1, classes), ...}`;
         without deep supervision a model with the first one as its only output.
     """
-    if not config.deep_supervision:
+    if not deep:
         return blocks.network(decoded[0], inputs, config)
     heads = [blocks.head(x, config, name=f"head{level}") for level, x in enumerate(decoded)]
     names = ["segmentation", *(f"segmentation_{level}" for level in range(1, len(heads)))]

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from keras import layers, ops
 
+import zoo.depthwise
 import zoo.layers
 from zoo.analysis import analyze
 from zoo.analysis.keras_layers import READERS
@@ -40,8 +41,8 @@ ONE_INPUT = [
     (layers.DepthwiseConv1D(3, depth_multiplier=2), (10, 3), 8 * 3 * 3 * 2),
     (layers.DepthwiseConv2D(3, strides=2, padding="same"), (8, 8, 3), 16 * 9 * 3),
     (layers.DepthwiseConv2D(3, dilation_rate=2), (8, 8, 3), 16 * 9 * 3),
-    (zoo.layers.DepthwiseConv((3, 3), 2), (8, 8, 3), 9 * 9 * 3),
-    (zoo.layers.DepthwiseConv((3, 3, 5), padding="same"), (4, 6, 8, 2), 192 * 45 * 2),
+    (zoo.depthwise.DepthwiseConv((3, 3), 2), (8, 8, 3), 9 * 9 * 3),
+    (zoo.depthwise.DepthwiseConv((3, 3, 5), padding="same"), (4, 6, 8, 2), 192 * 45 * 2),
     (layers.SeparableConv1D(5, 3), (10, 2), 8 * (3 * 2 + 2 * 5)),
     (layers.SeparableConv2D(5, 3, depth_multiplier=2, padding="same", strides=2), (8, 8, 2), 16 * (9 * 2 * 2 + 4 * 5)),
     # transposed: input positions x kernel x channels x filters, whatever the padding
@@ -50,8 +51,8 @@ ONE_INPUT = [
     (layers.Conv2DTranspose(4, 3, strides=2, padding="same", output_padding=1), (5, 6, 3), 30 * 9 * 3 * 4),
     (layers.Conv2DTranspose(4, 3, dilation_rate=2), (5, 6, 3), 30 * 9 * 3 * 4),
     (layers.Conv3DTranspose(2, 2, strides=2), (2, 3, 4, 3), 24 * 8 * 3 * 2),
-    (zoo.layers.DepthwiseConvTranspose((3, 3)), (5, 6, 3), 30 * 9 * 3),
-    (zoo.layers.DepthwiseConvTranspose((5, 5, 5)), (2, 3, 4, 3), 24 * 125 * 3),
+    (zoo.depthwise.DepthwiseConvTranspose((3, 3)), (5, 6, 3), 30 * 9 * 3),
+    (zoo.depthwise.DepthwiseConvTranspose((5, 5, 5)), (2, 3, 4, 3), 24 * 125 * 3),
     # dense
     (layers.Dense(7), (5,), 5 * 7),
     (layers.Dense(7, activation="gelu"), (4, 6, 5), 24 * 5 * 7),
@@ -206,7 +207,12 @@ def test_packed_weights_are_not_counted_wrong():
 
 
 def test_every_name_of_the_table_exists_in_keras():
-    found = {kind_of(v.__name__) for module in (layers, zoo.layers) for v in vars(module).values() if isinstance(v, type)}
+    found = {
+        kind_of(v.__name__)
+        for module in (layers, zoo.layers, zoo.depthwise)
+        for v in vars(module).values()
+        if isinstance(v, type)
+    }
     for package in ("keras.src.ops", "keras.src.activations"):
         for module in pkgutil.iter_modules(importlib.import_module(package).__path__, package + "."):
             if not module.name.endswith("_test"):

@@ -8,6 +8,7 @@ import pytest
 from keras import layers, ops
 
 import zoo
+import zoo.depthwise
 import zoo.layers
 from zoo.analysis import analyze
 
@@ -71,10 +72,14 @@ LINES = {
     "causal": [conv(3, dilation_rate=2, padding="causal"), conv(2, padding="causal")],
     "pooling": [layers.AveragePooling1D(2), conv(3), layers.AveragePooling1D(3, strides=2, padding="same")],
     "depthwise": [layers.DepthwiseConv1D(3, padding="same"), layers.SeparableConv1D(1, 5, padding="same")],
-    "depthwise of the zoo": [zoo.layers.DepthwiseConv((5,), 2), zoo.layers.DepthwiseConv((3,), padding="same"), conv(2)],
-    "transposed depthwise 3": [conv(3, strides=2), zoo.layers.DepthwiseConvTranspose((3,)), conv(3)],
-    "transposed depthwise 4 by 3": [conv(3, strides=3), zoo.layers.DepthwiseConvTranspose((4,), 3), conv(3)],
-    "transposed depthwise 7, padded": [conv(3, strides=2), zoo.layers.DepthwiseConvTranspose((7,)), layers.ZeroPadding1D((1, 0))],
+    "depthwise of the zoo": [zoo.depthwise.DepthwiseConv((5,), 2), zoo.depthwise.DepthwiseConv((3,), padding="same"), conv(2)],
+    "transposed depthwise 3": [conv(3, strides=2), zoo.depthwise.DepthwiseConvTranspose((3,)), conv(3)],
+    "transposed depthwise 4 by 3": [conv(3, strides=3), zoo.depthwise.DepthwiseConvTranspose((4,), 3), conv(3)],
+    "transposed depthwise 7, padded": [
+        conv(3, strides=2),
+        zoo.depthwise.DepthwiseConvTranspose((7,)),
+        layers.ZeroPadding1D((1, 0)),
+    ],
     "nearest": [layers.AveragePooling1D(2), conv(3), layers.UpSampling1D(2), conv(2)],
     "nearest by three": [layers.AveragePooling1D(3), conv(3), layers.UpSampling1D(3), conv(3)],
     "transposed 2": [conv(3, strides=2), transposed(2, 2), conv(3)],
@@ -118,7 +123,7 @@ def test_branches_merge_to_their_hull(shared):
 @pytest.mark.parametrize("kernel", [3, 5, 7])
 def test_a_transposed_depthwise_convolution_lies_where_its_cut_and_its_padding_put_it(kernel):
     x = keras.Input((48, 1))
-    up = zoo.layers.DepthwiseConvTranspose((kernel,))(conv(1, strides=2)(x))
+    up = zoo.depthwise.DepthwiseConvTranspose((kernel,))(conv(1, strides=2)(x))
     y = layers.Add()([layers.ZeroPadding1D((1, 0))(up), conv(1)(x)])
     model = keras.Model(x, y)
     assert analyze(model).receptive_field == (measured(model),)
@@ -240,6 +245,12 @@ KNOWN = {
     "largest of a cell": (lambda x: zoo.layers.CellMax(2)(layers.Conv2D(1, 3, padding="same")(x)), ((6, 6), (6, 6))),
     "average of the largest": (lambda x: layers.AveragePooling2D((1, 2), 1)(zoo.layers.CellMax(2)(x)), ((4, 4), (4, 8))),
     "largest channel": (lambda x: zoo.layers.ArgMax()(layers.Conv2D(3, 3)(x)), ((3, 3), (3, 3))),
+    "every second column": (
+        lambda x: layers.Conv2D(2, 3)(layers.Conv2D(4, 3, padding="same")(x)[:, :, ::2]),
+        ((5, 5), (7, 7)),
+    ),
+    "cut behind an ellipsis": (lambda x: layers.Conv2D(2, 3)(x[..., 1::2, 3:, :]), ((5, 5), (3, 3))),
+    "the first channel behind an ellipsis": (lambda x: layers.Conv2D(2, 3)(x)[..., :1], ((3, 3), (3, 3))),
     "matched channels": (lambda x: zoo.layers.MatchChannels(7)(layers.Conv2D(3, 3)(x)), ((3, 3), (3, 3))),
     "repeated channels": (lambda x: zoo.layers.RepeatChannels(7)(layers.Conv2D(3, 3)(x)), ((3, 3), (3, 3))),
     "resized like": (
@@ -265,7 +276,6 @@ HIDDEN = {
     "permute": lambda x: layers.Permute((2, 1, 3), name="it")(x),
     "reshape": lambda x: layers.Reshape((16, 4, 4), name="it")(x),
     "reverse": lambda x: x[:, ::-1],
-    "every second column": lambda x: x[:, :, ::2],
     "flip": lambda x: ops.flip(x, axis=1),
     "tile": lambda x: ops.tile(x, (1, 2, 1, 1)),
     "stacked beside": lambda x: layers.Concatenate(axis=1)([x, x]),
@@ -281,6 +291,30 @@ def test_what_is_not_followed_has_no_field_and_is_named(name):
     found, status, unsupported = field(lambda x: layers.Conv2D(2, 3)(HIDDEN[name](layers.Conv2D(4, 3, padding="same")(x))))
     assert (found, status) == ((), "partial")
     assert unsupported
+
+
+@pytest.mark.parametrize("target", [7, 8, 11])
+def test_a_nearest_resize_takes_the_positions_that_it_says(target):
+    x = keras.Input((24, 1))
+    low = layers.AveragePooling1D(4)(x)
+    size = layers.Conv1D(1, 25 - target)(x)
+    model = keras.Model(x, zoo.layers.ResizeLike("nearest")([low, size]))
+    picked = np.arange(target) * 6 // target
+    assert analyze(model).receptive_field == ((4, 4),)
+    values = np.arange(24, dtype="float32").reshape(1, 24, 1)
+    np.testing.assert_array_equal(np.array(model(values))[0, :, 0], 1.5 + 4 * picked)
+
+
+def test_slices_are_followed_in_a_network_that_was_loaded_from_its_config():
+    """Its keys are lists then, and so are those of the slices."""
+    x = keras.Input((16, 16, 1))
+    parts = [x[..., row::2, column::2, :] for row in (0, 1) for column in (0, 1)]
+    model = keras.Model(x, layers.Conv2D(1, 3)(layers.Concatenate()(parts)))
+    for network in (model, keras.Model.from_config(model.get_config())):
+        report = analyze(network)
+        assert (report.receptive_field, report.status) == (((6, 6), (6, 6)), "complete")
+        assert report.per_layer[0].level == 0
+        assert report.per_layer[-1].level == 1
 
 
 def test_unknown_layers_beside_the_way_do_not_matter():

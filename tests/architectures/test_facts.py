@@ -8,28 +8,12 @@ import pytest
 
 import zoo
 from architectures.comparing import randomise
+from architectures.inspecting import layers_of, output_of, random_image, weightless
 from zoo import blocks
-from zoo.registry import build_weightless
 
 DEFAULTS = ("unet", "resunet-v1", "resunet-v1-3d", "resunet-v2", "resunet-v2-bn")
 DEEP = ("deep-resunet", "deep-resunet-bilinear", "deep-resunet-plainbridge")
 RESNETS = ("resnet18-unet", "resnet34-unet", "resnet50-unet", "resnet101-unet")
-
-
-def weightless(name, **overrides):
-    return build_weightless(zoo.info(name).config.replace(**overrides))
-
-
-def output_of(network, layer, image):
-    return np.array(keras.Model(network.input, network.get_layer(layer).output)(image, training=False))
-
-
-def random_image(*shape, seed=3):
-    return np.random.default_rng(seed).normal(size=(1, *shape)).astype("float32")
-
-
-def layers_of(network, kind):
-    return [layer for layer in network.layers if type(layer).__name__ == kind]
 
 
 @pytest.mark.parametrize("activation", ["elu", "tanh", "gelu", "linear"])

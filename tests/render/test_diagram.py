@@ -181,3 +181,17 @@ def test_box_is_a_value() -> None:
     report = zoo.analyze("resunet-v1-d3-f8")
     assert draw(report) == draw(report)
     assert all(isinstance(box, Box) and isinstance(box.x, int) and isinstance(box.y, int) for box in draw(report).boxes)
+
+
+def test_several_tensors_on_one_way_are_one_arrow_that_says_how_many_more():
+    """The first convolution and the first unit of ResUNet-a both reach the decoder at full resolution."""
+    across = [arrow for arrow in draw(zoo.analyze("resunet-a-d6-f8")).arrows if (arrow.source, arrow.target) == ("enc0", "dec0")]
+    assert [arrow.label.endswith("+ 1 more") for arrow in across] == [True]
+
+
+def test_far_skips_have_no_label_that_would_lie_on_others():
+    diagram = draw(zoo.analyze("unet3plus-d4-f8"))
+    rows = {box.name: box.y for box in diagram.boxes}
+    labelled = [arrow for arrow in diagram.arrows if arrow.kind == "skip" and arrow.label]
+    assert labelled
+    assert all(rows[arrow.source] == rows[arrow.target] for arrow in labelled)

@@ -80,7 +80,7 @@ def op_name(op: Any) -> str:
         return f"ops.{kind.__name__}"
     if getattr(op, "quantization_mode", None) not in (None, "int8", "float8"):
         return f"{kind.__name__} of packed {op.quantization_mode}"
-    if origin.startswith("keras.src.layers.") or origin == "zoo.layers":
+    if origin.startswith("keras.src.layers.") or origin in ("zoo.layers", "zoo.depthwise"):
         return kind.__name__
     return f"{origin}.{kind.__qualname__}"
 

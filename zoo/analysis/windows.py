@@ -195,20 +195,23 @@ def permuted(call: Call) -> dict[str, Any]:
 
 
 def get_item(call: Call) -> dict[str, Any]:
-    """Reads indexing: whole axes keep their positions, slices shift them, anything else is not followed."""
-    key = call.arguments.get("key")
-    keys = key if isinstance(key, tuple) else (key,)
-    spatial = keys[1 : _axes(call) + 1] if Ellipsis not in keys[1:-1] else (UNKNOWN,)
-    if Ellipsis in keys and all(k in (Ellipsis, slice(None)) for k in keys[:-1]):
-        spatial = ()  # only channels are cut
-    return {"windows": tuple(map(_sliced, spatial)) + (SAME,) * (_axes(call) - len(spatial))}
+    """Reads indexing: whole axes keep their positions, slices shift and stride them, anything else is not followed."""
+    key, axes = call.arguments.get("key"), _axes(call)
+    keys = list(key) if isinstance(key, (tuple, list)) else [key]  # a list where the network was loaded from its config
+    if not all(k is Ellipsis or isinstance(k, slice) for k in keys[:-1]):
+        return {"windows": (UNKNOWN,)}
+    if not any(k is Ellipsis for k in keys):
+        keys.append(Ellipsis)
+    place = next(k for k, item in enumerate(keys) if item is Ellipsis)
+    keys[place : place + 1] = [slice(None)] * (axes + 3 - len(keys))
+    return {"windows": tuple(map(_sliced, keys[1 : axes + 1]))}
 
 
 def _sliced(key: Any) -> Window:
-    if not isinstance(key, slice) or key.step not in (None, 1):
+    start, step = (key.start or 0, key.step or 1) if isinstance(key, slice) else (-1, 1)
+    if not (isinstance(start, int) and isinstance(step, int) and start >= 0 and step > 0):
         return UNKNOWN
-    start = key.start or 0
-    return Window(kind="shift", before=-start) if isinstance(start, int) and start >= 0 else UNKNOWN
+    return Window(kind="shift", before=-start) if step == 1 else Window(kind="slide", stride=step, before=-start)
 
 
 def _normal(axes: Any, rank: int) -> set[int]:

@@ -157,7 +157,7 @@ def build(config: MedNeXtConfig) -> keras.Model:
     With deep supervision the outputs are `"segmentation"` and `"segmentation_1"` to `"segmentation_4"`, each half the size of
     the one before it.
     """
-    from zoo import blocks  # imports Keras
+    from zoo import blocks, stages  # import Keras
 
     style = replace(blocks.TORCH_STYLE, bias=True, norm="instance", activation="gelu")
     inputs = blocks.image(config)
@@ -171,10 +171,7 @@ def build(config: MedNeXtConfig) -> keras.Model:
         x = _up(levels[level + 1], level, config, style, name=f"dec{level}_up")
         x = blocks.add(levels[level], x, name=f"dec{level}_add")
         levels[level] = _level(x, level, config, style, name=f"dec{level}")
-    if not config.deep_supervision:
-        return blocks.network(levels[0], inputs, config)
-    heads = {level: blocks.head(x, config, name=f"head{level}") for level, x in enumerate(levels)}
-    return blocks.model(inputs, {f"segmentation_{level}" if level else "segmentation": heads[level] for level in heads}, config)
+    return stages.supervised(inputs, levels, config, deep=config.deep_supervision)
 
 
 def _level(x: Tensor, level: int, config: MedNeXtConfig, style: Style, *, name: str) -> Tensor:

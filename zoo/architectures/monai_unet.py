@@ -50,8 +50,6 @@ class MonaiUNetConfig(StridesConfig):
         kernel: Side of the convolutions' kernels.
         up_kernel: Side of the transposed convolutions' kernels.
         bias: Whether convolutions have a bias.
-        strides: How many times smaller each level is than the one before, the first being 1, which the original leaves out; a
-            number for all axes or one per axis, such as `(1, (1, 2, 2), 2)` for thick slices. None halves at every level.
     """
 
     family: ClassVar[str] = "monai-unet"
@@ -82,6 +80,7 @@ _DEVIATIONS = (
     "The head is sigmoid for one class and softmax for more; the original gives logits (head_activation=None).",
     "Sizes must be a multiple of the product of all strides; the original fails later, in a concatenation.",
     "Dropout is left out, as in the original unless it is asked for.",
+    "`strides` starts with a 1 for full resolution, which the original leaves out.",
     "Channels double with each unit and kernels have one size for all axes; the original takes any.",
     "Strides above 2 need larger kernels in the decoder; in the original, outputs that see no input are the bias alone.",
     "Where one position is left at the bottom, instance normalisation gives zeros there; the original refuses such sizes.",

@@ -54,13 +54,13 @@ class ResEncUNetConfig(LevelsConfig):
     depth: int = integer(7, low=2, high=10)
     filters: int = integer(32, low=1, high=4096)
     max_filters: int | None = optional_integer(low=1, high=65536)
-    units: tuple[int | tuple[int, ...], ...] | None = per_level(None, low=1, high=64)
+    units: tuple[int, ...] | None = per_level(low=1, high=64, axes=False)
     decoder: str = choice("plain", ("plain", "residual"))
 
     def __post_init__(self) -> None:
         super().__post_init__()
         units = self.units
-        if units is not None and (len(units) != self.depth or not all(isinstance(count, int) for count in units)):
+        if units is not None and len(units) != self.depth:
             message = (
                 f"`units` is one whole number for each of the {self.depth} levels of resolution, such as "
                 f"{_usual_units(self.depth)}. Received: units={shown(units)}"
@@ -81,8 +81,7 @@ class ResEncUNetConfig(LevelsConfig):
     @property
     def unit_counts(self) -> tuple[int, ...]:
         """Residual units of each level of the encoder."""
-        usual = _usual_units(self.depth)
-        return usual if self.units is None else tuple(count for count in self.units if isinstance(count, int))
+        return _usual_units(self.depth) if self.units is None else self.units
 
 
 def _usual_units(depth: int) -> tuple[int, ...]:
@@ -162,7 +161,7 @@ def build(config: ResEncUNetConfig) -> keras.Model:
         x = blocks.concat(x, skips[level], name=f"dec{level}_cat")
         x = _merged(x, widths[level], style, level, config)
         decoded.insert(0, x)
-    return stages.supervised(inputs, decoded, config)
+    return stages.supervised(inputs, decoded, config, deep=config.deep_supervision)
 
 
 def _merged(x: Tensor, width: int, style: Style, level: int, config: ResEncUNetConfig) -> Tensor:

@@ -46,8 +46,8 @@ class SegResNetConfig(ModelConfig):
 
     filters: int = integer(8, low=GROUPS, high=4096)
     upsample: str = choice("bilinear", ("bilinear", "transposed"))
-    blocks_down: tuple[int, ...] | None = per_level(low=1, high=64)
-    blocks_up: tuple[int, ...] | None = per_level(low=1, high=64)
+    blocks_down: tuple[int, ...] | None = per_level(low=1, high=64, axes=False)
+    blocks_up: tuple[int, ...] | None = per_level(low=1, high=64, axes=False)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -76,12 +76,9 @@ class SegResNetConfig(ModelConfig):
         return int(2 ** (min(len(self.encoder_blocks), MOST_LEVELS) - 1))
 
     def _check_blocks(self) -> None:
-        """Raises `ConfigError` where blocks are not one number per level."""
+        """Raises `ConfigError` where blocks are not as many as there are levels."""
         down, up = self.encoder_blocks, self.decoder_blocks
         received = f"Received: blocks_down={shown(self.blocks_down)}, blocks_up={shown(self.blocks_up)}"
-        if not all(isinstance(count, int) for count in (*down, *up)):
-            message = f"`blocks_down` and `blocks_up` have one whole number for each level, none per axis. {received}"
-            raise ConfigError(message)
         if not 2 <= len(down) <= MOST_LEVELS:
             message = f"`blocks_down` must have from 2 to {MOST_LEVELS} levels, not {len(down)}. {received}"
             raise ConfigError(message)

@@ -102,12 +102,13 @@ _REFERENCE = Reference(
 ENTRIES = tuple(
     Entry(
         config=STUNetConfig(variant=variant, filters=filters),
-        summary=f"Residual U-Net for volumes with {millions} million weights, made for the 104 structures of TotalSegmentator.",
+        summary=f"Residual U-Net for volumes with {UNITS[variant]} {'unit' if UNITS[variant] == 1 else 'units'} per stage and "
+        f"{filters} channels at full resolution, made for the 104 structures of TotalSegmentator.",
         analysis_shape=(128, 128, 128, 1),
         tags=("residual", "post-activation", "instance-norm", "deep-supervision", "medical"),
         reference=_REFERENCE,
     )
-    for variant, filters, millions in (("b", 32, "58"), ("s", 16, "15"), ("l", 64, "440"), ("h", 96, "1,457"))
+    for variant, filters in (("b", 32), ("s", 16), ("l", 64), ("h", 96))
 )
 
 
@@ -131,4 +132,4 @@ def build(config: STUNetConfig) -> keras.Model:
         kernel = config.level_kernels[level]
         x = stages.residual_stage(x, widths[level], style, name=f"dec{level}", count=count, kernel=kernel)
         decoded.insert(0, x)
-    return stages.supervised(inputs, decoded, config)
+    return stages.supervised(inputs, decoded, config, deep=config.deep_supervision)

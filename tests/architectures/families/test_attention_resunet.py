@@ -9,6 +9,7 @@ import pytest
 import zoo
 from architectures.comparing import randomise
 from architectures.counting import counted, shape
+from architectures.inspecting import random_image
 from zoo.registry import build_weightless
 
 ORDERS = ("before-add", "after-add")
@@ -32,10 +33,6 @@ def run(network, image, *names):
     """Outputs of some layers."""
     found = keras.Model(network.input, [network.get_layer(name).output for name in names])(image, training=False)
     return [np.array(output) for output in found]
-
-
-def random_image(*sizes, seed=3):
-    return np.random.default_rng(seed).normal(size=(1, *sizes)).astype("float32")
 
 
 @pytest.mark.parametrize("order", ORDERS)

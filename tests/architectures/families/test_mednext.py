@@ -11,7 +11,7 @@ import pytest
 import zoo
 from architectures.comparing import randomise
 from architectures.counting import counted, shape
-from zoo.registry import build_weightless
+from architectures.inspecting import layers_of, outputs_of, random_image, weightless
 
 BASES = [f"mednext{rank}-{variant}" for rank in ("", "-2d") for variant in "sbml"]
 
@@ -25,24 +25,6 @@ PUBLISHED = [
     ("mednext-m", 5, 18_260_835, 308), ("mednext-l", 5, 62_992_899, 564),
 ]  # fmt: skip
 """Name, kernel, what the original counts, and thousand millions of operations at 128 x 128 x 128 as its authors print them."""
-
-
-def weightless(name, **overrides):
-    return build_weightless(zoo.info(name).config.replace(**overrides))
-
-
-def random_image(*sizes, seed=5):
-    return np.random.default_rng(seed).normal(size=(1, *sizes)).astype("float32")
-
-
-def layers_of(network, kind):
-    return [layer for layer in network.layers if type(layer).__name__ == kind]
-
-
-def outputs_of(network, names, image):
-    """What layers give, by name."""
-    tensors = {name: network.get_layer(name).output for name in names}
-    return {name: np.array(value) for name, value in keras.Model(network.input, tensors)(image, training=False).items()}
 
 
 @pytest.mark.parametrize(("name", "kernel", "params", "operations"), PUBLISHED)

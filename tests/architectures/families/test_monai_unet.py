@@ -9,29 +9,9 @@ import pytest
 import zoo
 from architectures.comparing import randomise
 from architectures.counting import counted
-from zoo.registry import build_weightless
+from architectures.inspecting import inputs_of, outputs_of, random_image, weightless
 
 BASES = ("monai-unet", "monai-unet-3d")
-
-
-def weightless(name, **overrides):
-    return build_weightless(zoo.info(name).config.replace(**overrides))
-
-
-def random_image(*sizes, seed=4):
-    return np.random.default_rng(seed).normal(size=(1, *sizes)).astype("float32")
-
-
-def outputs_of(network, names, image):
-    """What layers give, by name."""
-    tensors = {name: network.get_layer(name).output for name in names}
-    return {name: np.array(value) for name, value in keras.Model(network.input, tensors)(image, training=False).items()}
-
-
-def inputs_of(layer):
-    """Names of the layers that a layer reads."""
-    tensors = layer.input if isinstance(layer.input, list) else [layer.input]
-    return [tensor._keras_history.operation.name for tensor in tensors]
 
 
 def layers_of(network, *kinds):

@@ -11,15 +11,11 @@ import pytest
 import zoo
 from architectures.comparing import randomise
 from architectures.counting import counted, shape
-from zoo.registry import build_weightless
+from architectures.inspecting import weightless
 
 NAMES = ("r2unet", "r2unet-attention")
 LEARNABLE = {"r2unet": 39_091_393, "r2unet-attention": 39_442_925}
 STATISTICS = {"r2unet": 13_696, "r2unet-attention": 13_696 + 1_928}
-
-
-def weightless(name, **overrides):
-    return build_weightless(zoo.info(name).config.replace(**overrides))
 
 
 def layers_of(network, kind):

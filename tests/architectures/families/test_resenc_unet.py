@@ -9,25 +9,11 @@ import pytest
 import zoo
 from architectures.comparing import randomise
 from architectures.counting import counted, shape
+from architectures.inspecting import outputs_of, random_image, weightless
 from zoo import blocks
-from zoo.registry import build_weightless
 
 BASES = ("resenc-unet", "resenc-unet-3d")
 SLICES = {"strides": (1, (1, 2, 2), (2, 2, 2)), "kernel_sizes": ((1, 3, 3), 3, 3)}
-
-
-def weightless(name, **overrides):
-    return build_weightless(zoo.info(name).config.replace(**overrides))
-
-
-def random_image(*sizes, seed=5):
-    return np.random.default_rng(seed).normal(size=(1, *sizes)).astype("float32")
-
-
-def inside(network, names, image):
-    """What layers give, by name."""
-    tensors = {name: network.get_layer(name).output for name in names}
-    return {name: np.array(value) for name, value in keras.Model(network.input, tensors)(image, training=False).items()}
 
 
 def source(network, name):
@@ -172,7 +158,7 @@ def test_units_start_as_their_shortcuts():
     zero = {name for name, gamma in starts.items() if not gamma.any()}
     assert zero == {name for name in starts if name.endswith("_norm2")}
     assert all((gamma == 1).all() for name, gamma in starts.items() if name not in zero)
-    values = inside(network, ("enc1_block1_act2", "enc1_block2_act2"), random_image(8, 8, 8, 1))
+    values = outputs_of(network, ("enc1_block1_act2", "enc1_block2_act2"), random_image(8, 8, 8, 1))
     first, second = values.values()
     np.testing.assert_allclose(second, np.where(first > 0, first, 0.01 * first), rtol=1e-6)
 
@@ -209,7 +195,7 @@ def test_a_plan_of_nnunet_for_thick_slices_can_be_built():
 def test_average_pooling_takes_the_mean_of_windows_along_the_axes_with_a_stride():
     network = zoo.get("resenc-unet-3d-d3-f4", **SLICES, max_filters=4)
     randomise(network)
-    values = inside(network, ("enc0_block1_act2", "enc1_block1_pool"), random_image(2, 8, 12, 1))
+    values = outputs_of(network, ("enc0_block1_act2", "enc1_block1_pool"), random_image(2, 8, 12, 1))
     fine, coarse = values.values()
     np.testing.assert_allclose(coarse, fine.reshape(1, 2, 4, 2, 6, 2, 4).mean(axis=(3, 5)), atol=1e-6)
 
@@ -233,7 +219,11 @@ def test_the_decoder_has_one_convolution_or_one_unit_per_level(decoder, merge):
         ("resenc-unet-3d", {"filters": 321}, "use max_filters=321 or more. Received: max_filters=None, which is 320 in 3D"),
         ("resenc-unet", {"max_filters": 0}, "`max_filters` must be None, or a whole number from 1 to 65536; the nearest is 1"),
         ("resenc-unet-d6", {"units": (1, 2, 3)}, r"`units` is one whole number for each of the 6 levels.*\(1, 3, 4, 6, 6, 6\)"),
-        ("resenc-unet-d2", {"units": ((1, 1), 2)}, "`units` is one whole number"),
+        (
+            "resenc-unet-d2",
+            {"units": ((1, 1), 2)},
+            r"`units` must be None, or a whole number from 1 to 64 for each level\. Received",
+        ),
         ("resenc-unet-d2", {"units": (0, 2)}, "`units` must be None, or a whole number from 1 to 64"),
         ("resenc-unet", {"decoder": "none"}, "`decoder` must be one of 'plain', 'residual'"),
         ("resenc-unet", {"depth": 11}, "`depth` must be a whole number from 2 to 10; the nearest is 10"),
@@ -259,7 +249,7 @@ def test_a_bottleneck_of_one_position_gives_the_shift_alone(base):
     ndim = 3 if "3d" in base else 2
     network = zoo.get(f"{base}-d3-f2")
     randomise(network)
-    values = inside(network, ("mid2_block1_norm1",), random_image(*(4,) * ndim, 1))
+    values = outputs_of(network, ("mid2_block1_norm1",), random_image(*(4,) * ndim, 1))
     np.testing.assert_allclose(values["mid2_block1_norm1"].reshape(-1), network.get_layer("mid2_block1_norm1").beta, atol=1e-3)
 
 

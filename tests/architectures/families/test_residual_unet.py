@@ -9,24 +9,10 @@ import pytest
 import zoo
 from architectures.comparing import randomise
 from architectures.counting import counted, shape
+from architectures.inspecting import outputs_of, random_image, weightless
 from zoo import sampling
-from zoo.registry import build_weightless
 
 BASES = ("residual-unet", "residual-unet-3d", "residual-unet-3d-se")
-
-
-def weightless(name, **overrides):
-    return build_weightless(zoo.info(name).config.replace(**overrides))
-
-
-def random_image(*sizes, seed=5):
-    return np.random.default_rng(seed).normal(size=(1, *sizes)).astype("float32")
-
-
-def outputs_of(network, names, image):
-    """What layers give, by name."""
-    tensors = {name: network.get_layer(name).output for name in names}
-    return {name: np.array(value) for name, value in keras.Model(network.input, tensors)(image, training=False).items()}
 
 
 @pytest.mark.parametrize(

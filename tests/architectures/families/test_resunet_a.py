@@ -9,7 +9,7 @@ import pytest
 import zoo
 from architectures.comparing import randomise
 from architectures.counting import counted
-from zoo.registry import build_weightless
+from architectures.inspecting import layers_of, random_image, weightless
 
 HEADS = ("segmentation", "boundary", "distance", "color")
 
@@ -28,18 +28,6 @@ UNITS = {
         "none": ("enc4", "enc5", "mid6", "dec5"),
     },
 }
-
-
-def weightless(name, **overrides):
-    return build_weightless(zoo.info(name).config.replace(**overrides))
-
-
-def random_image(*shape, seed=3):
-    return np.random.default_rng(seed).normal(size=(1, *shape)).astype("float32")
-
-
-def layers_of(network, kind):
-    return [layer for layer in network.layers if type(layer).__name__ == kind]
 
 
 def sources(network, layer):

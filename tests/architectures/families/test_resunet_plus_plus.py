@@ -11,6 +11,7 @@ import pytest
 import zoo
 from architectures.comparing import randomise
 from architectures.counting import counted, shape
+from architectures.inspecting import layers_of, output_of, random_image
 from zoo.registry import build_weightless
 
 LEVELS = ("dec0", "dec1", "dec2")
@@ -20,10 +21,6 @@ UNITS = (*(f"enc{level}" for level in range(4)), *LEVELS)
 @pytest.fixture(scope="module")
 def network():
     return build_weightless(zoo.info("resunet-plus-plus").config)
-
-
-def layers_of(network, kind):
-    return [layer for layer in network.layers if type(layer).__name__ == kind]
 
 
 def chain(network, name, count):
@@ -38,14 +35,6 @@ def chain(network, name, count):
 def sources(network, name):
     """Names of the layers whose outputs a layer joins, in its order."""
     return [tensor._keras_history.operation.name for tensor in network.get_layer(name).input]
-
-
-def output_of(network, layer, image):
-    return np.array(keras.Model(network.input, network.get_layer(layer).output)(image, training=False))
-
-
-def random_image(*sizes, seed=3):
-    return np.random.default_rng(seed).normal(size=(1, *sizes)).astype("float32")
 
 
 def test_weights_are_as_many_as_those_of_the_original():

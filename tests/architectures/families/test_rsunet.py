@@ -11,6 +11,7 @@ import pytest
 import zoo
 from architectures.comparing import randomise
 from architectures.counting import counted, shape
+from architectures.inspecting import random_image
 from zoo.registry import build_weightless
 
 WIDTHS = [24, 32, 48, 72, 104, 144]
@@ -18,10 +19,6 @@ WIDTHS = [24, 32, 48, 72, 104, 144]
 
 def weightless(name="rsunet", **overrides):
     return build_weightless(zoo.info(name).config.replace(**overrides))
-
-
-def volume(*sizes, seed=5):
-    return np.random.default_rng(seed).normal(size=(1, *sizes)).astype("float32")
 
 
 def source(tensor):
@@ -78,7 +75,7 @@ def test_sections_are_never_pooled_and_any_number_of_them_works():
     pools = [layer for layer in network.layers if isinstance(layer, keras.layers.MaxPooling3D)]
     assert {(layer.pool_size, layer.strides) for layer in pools} == {((1, 2, 2), (1, 2, 2))}
     for sections in (1, 2, 5):
-        assert network(volume(sections, 8, 12, 1)).shape == (1, sections, 8, 12, 3)
+        assert network(random_image(sections, 8, 12, 1)).shape == (1, sections, 8, 12, 3)
 
 
 def test_the_shortcut_starts_behind_the_first_activation_and_ends_before_the_last_norm():
@@ -137,7 +134,7 @@ def test_linear_up_sampling_aligns_pixel_centres_in_sections_and_leaves_their_or
     network = zoo.get("rsunet-d2")
     randomise(network)
     tensors = {name: network.get_layer(name).output for name in ("mid1_act3", "dec0_up")}
-    values = keras.Model(network.input, tensors)(volume(3, 6, 8, 1), training=False)
+    values = keras.Model(network.input, tensors)(random_image(3, 6, 8, 1), training=False)
     coarse, fine = np.array(values["mid1_act3"]), np.array(values["dec0_up"])
 
     def doubled(x, axis):
@@ -175,7 +172,7 @@ def test_widths_are_no_part_of_the_name():
 def test_it_trains(upsample):
     network = zoo.get("rsunet-d2", upsample=upsample)
     network.compile("adam", "binary_crossentropy", jit_compile=False, run_eagerly=True)
-    x = volume(3, 8, 6, 1)
+    x = random_image(3, 8, 6, 1)
     before = network.get_weights()
     history = network.fit(x, np.repeat(x > 0, 3, axis=-1).astype("float32"), epochs=1, verbose=0)
     assert np.isfinite(history.history["loss"]).all()

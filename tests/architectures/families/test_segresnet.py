@@ -11,29 +11,9 @@ import pytest
 import zoo
 from architectures.comparing import randomise
 from architectures.counting import counted
-from zoo.registry import build_weightless
+from architectures.inspecting import inputs_of, outputs_of, random_image, weightless
 
 BASES = ("segresnet", "segresnet-3d")
-
-
-def weightless(name, **overrides):
-    return build_weightless(zoo.info(name).config.replace(**overrides))
-
-
-def random_image(*sizes, seed=4):
-    return np.random.default_rng(seed).normal(size=(1, *sizes)).astype("float32")
-
-
-def outputs_of(network, names, image):
-    """What layers give, by name."""
-    tensors = {name: network.get_layer(name).output for name in names}
-    return {name: np.array(value) for name, value in keras.Model(network.input, tensors)(image, training=False).items()}
-
-
-def inputs_of(layer):
-    """Names of the layers that a layer reads."""
-    tensors = layer.input if isinstance(layer.input, list) else [layer.input]
-    return [tensor._keras_history.operation.name for tensor in tensors]
 
 
 def layers_of(network, *kinds):
@@ -203,7 +183,10 @@ def test_upsampling_is_linear_between_pixel_centres_along_every_axis(name):
         ({"blocks_down": (3,)}, "`blocks_down` must have from 2 to 10 levels, not 1"),
         ({"blocks_down": (1,) * 11}, "`blocks_down` must have from 2 to 10 levels, not 11"),
         ({"blocks_up": (1, 1)}, r"`blocks_up` has one number less than `blocks_down`: 3, not 2.*blocks_up=\(1, 1\)"),
-        ({"blocks_down": (1, (2, 2), 1)}, "one whole number for each level, none per axis"),
+        (
+            {"blocks_down": (1, (2, 2), 1)},
+            r"`blocks_down` must be None, or a whole number from 1 to 64 for each level\. Received",
+        ),
         ({"blocks_down": (1, 0, 1)}, "`blocks_down` must be None, or a whole number from 1"),
         ({"blocks_up": 1}, "`blocks_up` must be"),
         ({"depth": 4}, "`depth` is not a field of segresnet"),

@@ -9,25 +9,11 @@ import pytest
 import zoo
 from architectures.comparing import randomise
 from architectures.counting import counted
-from zoo.registry import build_weightless
+from architectures.inspecting import outputs_of, random_image, weightless
 
 VARIANTS = ("s", "b", "l", "h")
 UNITS = {"s": 1, "b": 1, "l": 2, "h": 3}
 SHALLOW = (1, 2, 2, 1, 1, 1)
-
-
-def weightless(name, **overrides):
-    return build_weightless(zoo.info(name).config.replace(**overrides))
-
-
-def random_image(*sizes, seed=5):
-    return np.random.default_rng(seed).normal(size=(1, *sizes)).astype("float32")
-
-
-def inside(network, names, image):
-    """What layers give, by name."""
-    tensors = {name: network.get_layer(name).output for name in names}
-    return {name: np.array(value) for name, value in keras.Model(network.input, tensors)(image, training=False).items()}
 
 
 @pytest.mark.parametrize(("variant", "params"), [("s", 14_596_941), ("b", 58_262_669), ("l", 440_302_605), ("h", 1_457_326_221)])
@@ -134,7 +120,7 @@ def test_up_sampling_repeats_voxels_and_then_has_a_1x1_convolution():
     randomise(network)
     image = random_image(4, 8, 6, 1)
     names = ("dec1_block1_act2", "dec0_up", "dec0_upconv", "enc0_block1_act2", "dec0_cat")
-    coarse, repeated, narrowed, skip, joined = inside(network, names, image).values()
+    coarse, repeated, narrowed, skip, joined = outputs_of(network, names, image).values()
     np.testing.assert_array_equal(repeated, coarse.repeat(2, axis=2).repeat(2, axis=3))
     kernel, bias = network.get_layer("dec0_upconv").get_weights()
     np.testing.assert_allclose(narrowed, repeated @ kernel[0, 0, 0] + bias, atol=1e-5)
@@ -170,7 +156,7 @@ def test_strided_projections_take_the_first_voxel_of_every_window(stride):
     """TensorFlow's "same" would take the middle one for a stride of 3."""
     network = zoo.get("stunet-b-f2", strides=(1, (1, 1, stride), 1, 1, 1, 1))
     randomise(network)
-    values = inside(network, ("enc0_block1_act2", "enc1_block1_proj"), random_image(2, 2, 3 * stride, 1))
+    values = outputs_of(network, ("enc0_block1_act2", "enc1_block1_proj"), random_image(2, 2, 3 * stride, 1))
     fine, coarse = values.values()
     kernel, bias = network.get_layer("enc1_block1_proj").get_weights()
     np.testing.assert_allclose(coarse, fine[:, :, :, ::stride] @ kernel[0, 0, 0] + bias, atol=1e-5)

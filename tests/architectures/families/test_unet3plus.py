@@ -9,21 +9,13 @@ import pytest
 import zoo
 from architectures.comparing import randomise
 from architectures.counting import counted, shape
-from zoo.registry import build_weightless
+from architectures.inspecting import layers_of, random_image, weightless
 
 DEEP = {"deep_supervision": True}
 GUIDED = {"deep_supervision": True, "cgm": True}
 
 STATISTICS = 2 * (2 * (64 + 128 + 256 + 512 + 1024) + 4 * 2 * 5 * 64)
 """Moving means and variances at the original's size: twice per level of the encoder; branches and fusion per decoder level."""
-
-
-def weightless(name, **overrides):
-    return build_weightless(zoo.info(name).config.replace(**overrides))
-
-
-def layers_of(network, kind):
-    return [layer for layer in network.layers if type(layer).__name__ == kind]
 
 
 def before(layer, count=1):
@@ -33,10 +25,6 @@ def before(layer, count=1):
         layer = layer.input._keras_history.operation
         names.append(layer.name)
     return names
-
-
-def random_image(*sizes, seed=3):
-    return np.random.default_rng(seed).normal(size=(1, *sizes)).astype("float32")
 
 
 @pytest.mark.parametrize(
