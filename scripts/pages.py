@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
+import json
 import re
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +27,7 @@ def entry_page(entry: Entry, report: Report) -> str:
     """Returns the Markdown page of an entry: picture, numbers, levels, layers, config, reference, deviations."""
     anchored = re.sub(r"^\| `(\w+)`", r'| <span id="\1"></span>`\1`', block_table(report), flags=re.MULTILINE)
     parts = [
-        f"---\ntitle: {entry.name}\ndescription: {entry.summary}\nhide: [navigation]\n---\n{_NOTE}",
+        f"---\ntitle: {entry.name}\ndescription: {json.dumps(entry.summary)}\nhide: [navigation]\n---\n{_NOTE}",
         f"# {entry.name}",
         entry.summary,
         f'```python\nimport zoo\n\nmodel = zoo.get("{entry.name}")\n```',

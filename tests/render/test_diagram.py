@@ -195,3 +195,8 @@ def test_far_skips_have_no_label_that_would_lie_on_others():
     labelled = [arrow for arrow in diagram.arrows if arrow.kind == "skip" and arrow.label]
     assert labelled
     assert all(rows[arrow.source] == rows[arrow.target] for arrow in labelled)
+
+
+def test_an_encoder_that_starts_with_slices_says_so():
+    labels = {arrow.label for arrow in draw(zoo.analyze("cspdarknets-unet")).arrows if arrow.source == "input0"}
+    assert labels == {"slice stride 2×2"}

@@ -204,7 +204,9 @@ def get_item(call: Call) -> dict[str, Any]:
         keys.append(Ellipsis)
     place = next(k for k, item in enumerate(keys) if item is Ellipsis)
     keys[place : place + 1] = [slice(None)] * (axes + 3 - len(keys))
-    return {"windows": tuple(map(_sliced, keys[1 : axes + 1]))}
+    windows = tuple(map(_sliced, keys[1 : axes + 1]))
+    strided = any(window.kind == "slide" for window in windows)
+    return {"windows": windows, "detail": f"stride {times(window.stride for window in windows)}" if strided else ""}
 
 
 def _sliced(key: Any) -> Window:

@@ -249,6 +249,7 @@ _STEP_WORDS = {
     "DepthwiseConvTranspose": "transposed conv",
     "UpSampling": "upsample",
     "UpSampleLinear": "upsample",
+    "ops.GetItem": "slice",
     "ResizeLike": "resize to the skip",
     "Resizing": "resize",
 }
