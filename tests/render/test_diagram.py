@@ -200,3 +200,10 @@ def test_far_skips_have_no_label_that_would_lie_on_others():
 def test_an_encoder_that_starts_with_slices_says_so():
     labels = {arrow.label for arrow in draw(zoo.analyze("cspdarknets-unet")).arrows if arrow.source == "input0"}
     assert labels == {"slice stride 2×2"}
+
+
+def test_a_step_is_the_one_on_its_own_way_and_not_another_into_the_same_block():
+    """Each level of UNet 3+'s decoder is reached from all coarser ones, by other factors."""
+    arrows = draw(zoo.analyze("unet3plus-d4-f8")).arrows
+    labels = {(arrow.source, arrow.target): arrow.label for arrow in arrows if arrow.kind == "up" and arrow.label}
+    assert labels == dict.fromkeys([("mid3", "dec2"), ("dec2", "dec1"), ("dec1", "dec0")], "upsample 2×2 bilinear")

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 from xml.sax.saxutils import escape
 
 if TYPE_CHECKING:
-    from zoo.render.diagram import Arrow, Box, Diagram, Label
+    from zoo.render.arrows import Arrow
+    from zoo.render.diagram import Box, Diagram, Label
 
 _LIGHT = "--zp:#fff;--zi:#1f2933;--zm:#52606d;--zl:#d3dae1;--ze:#1f6feb;--zb:#8250df;--zd:#1a7f37;--zh:#f59e0b"
 _DARK = "--zp:#1b212c;--zi:#e6edf3;--zm:#a9b4c0;--zl:#3a4453;--ze:#6cb0ff;--zb:#c297ff;--zd:#56d364;--zh:#d97706"
