@@ -25,7 +25,8 @@ from zoo.render.svg import to_svg
 from zoo.terminal import load_keras
 
 sys.path.insert(0, str(Path(__file__).parent))
-from pages import catalog_page, entry_page
+from pages.catalog import catalog_page
+from pages.entry import entry_page
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

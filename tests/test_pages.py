@@ -11,7 +11,7 @@ import yaml
 import zoo
 
 sys.path.append(str(Path(__file__).parent.parent / "scripts"))
-import pages
+from pages import entry as pages
 
 
 @pytest.mark.parametrize("name", ["resunet-a", "mednext-s", "resunet-v1-d3-f8"])  # two summaries with a colon, one without

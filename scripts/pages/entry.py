@@ -1,4 +1,4 @@
-"""The generated pages of the site as text: one page per entry from one template, and the catalog page; pure but for tracing."""
+"""The page of an entry: picture, numbers, levels, layers, config, reference, from one template."""
 
 from __future__ import annotations
 
@@ -8,26 +8,23 @@ import json
 import re
 from typing import TYPE_CHECKING, Any
 
+from pages.template import NOTE
 from zoo.render.diagram import draw
 from zoo.render.svg import to_svg
 from zoo.render.tables import block_table, layer_table, markdown_table, totals_table
-from zoo.render.units import exact, field_text, shape_text
+from zoo.render.units import shape_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from zoo.analysis import Report
     from zoo.config import ModelConfig
     from zoo.entry import Entry, Reference
-
-_NOTE = "<!-- Written by scripts/render.py from the catalog; edit zoo/architectures instead. -->"
 
 
 def entry_page(entry: Entry, report: Report) -> str:
     """Returns the Markdown page of an entry: picture, numbers, levels, layers, config, reference, deviations."""
     anchored = re.sub(r"^\| `(\w+)`", r'| <span id="\1"></span>`\1`', block_table(report), flags=re.MULTILINE)
     parts = [
-        f"---\ntitle: {entry.name}\ndescription: {json.dumps(entry.summary)}\nhide: [navigation]\n---\n{_NOTE}",
+        f"---\ntitle: {entry.name}\ndescription: {json.dumps(entry.summary)}\nhide: [navigation]\n---\n{NOTE}",
         f"# {entry.name}",
         entry.summary,
         f'```python\nimport zoo\n\nmodel = zoo.get("{entry.name}")\n```',
@@ -85,32 +82,6 @@ def reference_text(reference: Reference) -> str:
         lines.append(f"Result as published: {reference.result}")
     deviations = "\n".join(f"- {text}" for text in reference.deviations) or "- None."
     return "\n\n".join(lines) + "\n\n### Deviations from the original\n\n" + deviations
-
-
-def catalog_page(entries: Iterable[Entry]) -> str:
-    """Returns the page with the table of all entries."""
-    rows = [
-        (
-            f"[{entry.name}]({entry.name}.md)",
-            f"{entry.ndim}D",
-            exact(entry.numbers.params),
-            f"{entry.numbers.macs / 1e9:,.3f}",
-            f"{entry.numbers.peak_bytes / 2**20:,.1f}",
-            shape_text(entry.analysis_shape),
-            field_text(entry.numbers.receptive_field),
-            str(entry.reference.year),
-            entry.summary,
-        )
-        for entry in entries
-    ]
-    header = ("entry", "axes", "parameters", "GMACs", "peak MiB", "at input", "receptive field", "year", "summary")
-    table = markdown_table(header, rows, right=(2, 3, 4))
-    intro = (
-        f"{len(rows)} listed entries; any other valid size can be named too (see [names](../guide/names.md)). "
-        "Click a column's head to sort."
-    )
-    head = f"---\ntitle: Catalog\nhide: [navigation, toc]\n---\n{_NOTE}\n\n# Catalog"
-    return f'{head}\n\n{intro}\n\n<div class="zoo-catalog" markdown>\n\n{table}\n</div>\n'
 
 
 def _indented(text: str) -> str:

@@ -1,0 +1,1 @@
+"""The generated pages of the site as text, one module per kind of page; pure but for tracing."""
