@@ -149,7 +149,10 @@ def test_squeeze_blocks_and_attention_gates_stay_at_their_level():
     found = levels(report)
     assert all(found[f"sa_{part}"] == 0 and found[f"sb_{part}"] == 1 for part in ("pool", "down", "up", "shape", "scale"))
     assert (found["gate_theta"], found["gate_psi"], found["gate_up"], found["gate_mul"]) == (1, 1, 0, 0)
-    assert blocks(report) == u(2)
+    assert [name for name in blocks(report) if name != "gate0"] == u(2)
+    gate = {node.name for node in report.graph.nodes if node.block == "gate0"}
+    assert gate == {f"gate_{part}" for part in ("theta", "phi", "add", "relu", "psi", "up", "mul")}
+    assert {node.block_level for node in report.graph.nodes if node.block == "gate0"} == {0}
 
 
 def test_a_pyramid_of_inputs():

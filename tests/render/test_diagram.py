@@ -13,12 +13,18 @@ import keras
 import pytest
 
 import zoo
-from zoo.render.diagram import Box, Diagram, draw
+from zoo.render import svg
+from zoo.render.diagram import Box, Diagram, Label, draw
 from zoo.render.svg import to_svg
 
 GOLDEN = Path(__file__).parent.parent / "golden"
-NAMES = zoo.list_models()
 CHARACTER = 7.3  # pixels of one character at 12 px in a fixed-width font, a little more than any of the fonts needs
+UNLISTED = (  # other depths, strides and heads than the listed entries have
+    "resunet-v1-d9-f2", "resunet-v1-3d-d2-f4", "unet3plus-d3-f4", "unet3plus-d7-f4", "attention-resunet-d3-f4",
+    "attention-resunet-d7-f4", "r2unet-attention-d3-f4", "resunet-plus-plus-d6-f8", "multiresunet-d6-f8", "unet-d8-f4",
+)  # fmt: skip
+NAMES = (*zoo.list_models(), *UNLISTED)
+SKIPS = ("feed", "concat", "add", "skip")
 
 
 @pytest.fixture(scope="module", params=NAMES)
@@ -27,69 +33,149 @@ def drawn(request: pytest.FixtureRequest) -> tuple[zoo.Report, Diagram]:
     return report, draw(report)
 
 
+def width(text: str) -> float:
+    return len(text) * CHARACTER
+
+
+def rectangle(label: Label) -> tuple[float, float, float, float]:
+    """Left, top, right and bottom of a text."""
+    long = width(label.text) * (20 / 12 if label.style == "title" else 1)
+    left = label.x - {"start": 0, "middle": long / 2, "end": long}[label.anchor]
+    return left, label.y - 9, left + long, label.y + 2
+
+
+def arrow_labels(diagram: Diagram) -> list[Label]:
+    return [
+        Label(text=a.label, x=a.label_at[0], y=a.label_at[1], anchor="middle" if a.centred else "start")
+        for a in diagram.arrows
+        if a.label
+    ]
+
+
+def overlap(a: tuple[float, float, float, float], b: tuple[float, float, float, float]) -> bool:
+    return a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3]
+
+
+def around(box: Box) -> tuple[float, float, float, float]:
+    return box.x, box.y, box.x + box.width, box.y + box.height
+
+
 def test_every_block_once(drawn: tuple[zoo.Report, Diagram]) -> None:
     report, diagram = drawn
     assert sorted(box.name for box in diagram.boxes) == sorted({row.block for row in report.per_layer})
 
 
-def test_every_skip_once(drawn: tuple[zoo.Report, Diagram]) -> None:
-    """A skip is a tensor of an encoder block that a decoder block reads; found here from the rows alone."""
+def test_every_link_once(drawn: tuple[zoo.Report, Diagram]) -> None:
+    """An arrow for each pair of blocks of which one reads the other; found here from the rows alone."""
     report, diagram = drawn
-    block = {row.name: row for row in report.per_layer}
-    expected = {
-        (block[tensor].block, node.block)
-        for node in report.graph.nodes
-        for tensor in node.inputs
-        if block[tensor].side == "encoder" and node.side == "decoder" and not block[tensor].block.startswith("input")
-    }
-    across = [(a.source, a.target) for a in diagram.arrows if a.kind in ("concat", "add", "skip")]
-    assert len(across) == len(set(across))
-    assert set(across) == expected
+    block = {row.name: row.block for row in report.per_layer}
+    tensors = [(block[tensor.partition(":")[0]], node.block) for node in report.graph.nodes for tensor in node.inputs]
+    arrows = [(a.source, a.target) for a in diagram.arrows if a.kind != "loop"]
+    assert len(arrows) == len(set(arrows))
+    assert set(arrows) == {(source, target) for source, target in tensors if source != target}
+
+
+def test_every_skip_is_drawn_as_one(drawn: tuple[zoo.Report, Diagram]) -> None:
+    """A skip leaves the encoder, or comes from what works on it, for the decoder."""
+    report, diagram = drawn
+    side = {row.name: row for row in report.per_layer}
+    expected = set()
+    for node in report.graph.nodes:
+        for source in (side[tensor.partition(":")[0]] for tensor in node.inputs):
+            from_left = source.side in ("encoder", "skip") and not source.block.startswith("input")
+            if from_left and node.side in ("decoder", "skip") and source.block != node.block:
+                expected.add((source.block, node.block))
+    assert {(a.source, a.target) for a in diagram.arrows if a.kind in SKIPS} == expected
 
 
 def test_nothing_overlaps_and_all_is_inside(drawn: tuple[zoo.Report, Diagram]) -> None:
     _, diagram = drawn
+    texts = [*diagram.labels, *arrow_labels(diagram)]
     for a, b in itertools.combinations(diagram.boxes, 2):
-        apart = a.x + a.width <= b.x or b.x + b.width <= a.x or a.y + a.height <= b.y or b.y + b.height <= a.y
-        assert apart, (a, b)
-    for box in diagram.boxes:
-        assert box.x >= 0
-        assert box.x + box.width <= diagram.width
-        assert box.y + box.height <= diagram.height
+        assert not overlap(around(a), around(b)), (a.name, b.name)
+    for text, box in itertools.product(texts, diagram.boxes):
+        assert not overlap(rectangle(text), around(box)), (text, box.name)
+    for one, other in itertools.combinations(texts, 2):
+        assert not overlap(rectangle(one), rectangle(other)), (one, other)
+    everything = [*map(around, diagram.boxes), *map(rectangle, texts)]
+    everything += [(x, y, x, y) for arrow in diagram.arrows for x, y in arrow.points]
+    for left, top, right, bottom in everything:
+        assert left >= 0
+        assert top >= 0
+        assert right <= diagram.width
+        assert bottom <= diagram.height
 
 
-def test_text_fits(drawn: tuple[zoo.Report, Diagram]) -> None:
+def test_text_fits_its_box(drawn: tuple[zoo.Report, Diagram]) -> None:
     _, diagram = drawn
     for box in diagram.boxes:
-        for line in (box.title + " " + box.shape, *box.lines):
-            assert len(line) * CHARACTER <= box.width - 16, (box.name, line)
-    for label in (*diagram.header, *diagram.rows):
-        assert label.x + len(label.text) * CHARACTER <= diagram.width
-    first = min(box.x for box in diagram.boxes)
-    assert all(label.x + len(label.text) * CHARACTER <= first for label in diagram.rows)
+        left, top, right, bottom = around(box)
+        placed = [rectangle(text) for text in box.texts]
+        for text, (x1, y1, x2, y2) in zip(box.texts, placed, strict=True):
+            assert left + 6 <= x1, (box.name, text)
+            assert x2 <= right - 6, (box.name, text)
+            assert top < y1, (box.name, text)
+            assert y2 < bottom, (box.name, text)
+        assert not any(overlap(one, other) for one, other in itertools.combinations(placed, 2)), box.name
+        code = rectangle(Label(text="{}", x=box.x + box.width - 10, y=box.y + 38, anchor="end"))
+        assert not any(overlap(code, one) for one in placed), box.name
 
 
-def test_skip_labels_fit_between_their_boxes(drawn: tuple[zoo.Report, Diagram]) -> None:
+def test_lines_run_beside_the_boxes(drawn: tuple[zoo.Report, Diagram]) -> None:
+    """An arrow touches the borders of its two boxes and runs through none."""
     _, diagram = drawn
+    boxes = {box.name: around(box) for box in diagram.boxes}
     for arrow in diagram.arrows:
-        if arrow.kind in ("concat", "add", "skip") and arrow.points[0][1] == arrow.points[-1][1]:
-            assert len(arrow.label) * CHARACTER <= abs(arrow.points[-1][0] - arrow.points[0][0]), arrow
+        for (x1, y1), (x2, y2) in itertools.pairwise(arrow.points):
+            line = (min(x1, x2), min(y1, y2), max(x1, x2), max(y1, y2))
+            for name, (left, top, right, bottom) in boxes.items():
+                assert not (line[0] < right and left < line[2] and line[1] < bottom and top < line[3]), (arrow, name)
+                inside = left < line[0] == line[2] < right and line[1] < bottom and top < line[3]
+                inside |= top < line[1] == line[3] < bottom and line[0] < right and left < line[2]
+                assert not inside, (arrow, name)
+        for name, (x, y) in ((arrow.source, arrow.points[0]), (arrow.target, arrow.points[-1])):
+            left, top, right, bottom = boxes[name]
+            on_side = x in (left, right) and top < y < bottom
+            assert on_side or (y in (top, bottom) and left < x < right), (arrow, name)
+
+
+def test_different_tensors_never_share_a_line(drawn: tuple[zoo.Report, Diagram]) -> None:
+    """Lines may cross, and those of one source may begin together; two arrow heads never meet."""
+    _, diagram = drawn
+    ends = [arrow.points[-1] for arrow in diagram.arrows]
+    assert len(ends) == len(set(ends))
+    pieces = [(a.source, *sorted(piece)) for a in diagram.arrows for piece in itertools.pairwise(a.points)]
+    for (one, a, b), (other, c, d) in itertools.combinations(pieces, 2):
+        if one == other:
+            continue
+        for along, across in ((0, 1), (1, 0)):
+            on_one_line = a[across] == b[across] == c[across] == d[across]
+            assert not (on_one_line and a[along] < d[along] and c[along] < b[along]), (one, other, a, b, c, d)
 
 
 def test_rows_are_levels(drawn: tuple[zoo.Report, Diagram]) -> None:
+    """All of a level stands above all of the next one."""
     report, diagram = drawn
     level = {block.name: block.level for block in report.blocks}
-    for a, b in itertools.combinations(diagram.boxes, 2):
-        assert (a.y < b.y) == (level[a.name] < level[b.name])
+    for a, b in itertools.permutations(diagram.boxes, 2):
+        assert level[a.name] >= level[b.name] or a.y + a.height < b.y
 
 
 def test_svg_is_small_well_formed_and_described(drawn: tuple[zoo.Report, Diagram]) -> None:
     report, diagram = drawn
-    text = to_svg(diagram)
-    root = ElementTree.fromstring(text)
+    text, linked = to_svg(diagram), to_svg(diagram, link="#{name}", source="source/resunet_plus_plus.html#line-100")
+    root, page = ElementTree.fromstring(text), ElementTree.fromstring(linked)
     space = "{http://www.w3.org/2000/svg}"
-    assert len(text.encode()) < 20_000
+    listed = report.name in zoo.list_models()
+    assert len(text.encode()) < 20_000 or not listed
+    assert len(linked.encode()) < 24_000 or not listed, "with two links per box"
     assert root.get("role") == "img"
+    assert page.get("role") == "graphics-document img", "what can be focused must not be inside an image alone"
+    links = [link.get("href") for link in page.iter(f"{space}a")]
+    assert sorted(set(links)) == sorted(
+        {f"#{block.name}" for block in report.blocks} | {"source/resunet_plus_plus.html#line-100"}
+    )
+    assert len(links) == 2 * len(report.blocks)
     assert [root.find(f"{space}title").get("id"), root.find(f"{space}desc").get("id")] == root.get("aria-labelledby").split()
     assert f"{report.params:,} params" in root.find(f"{space}desc").text
     assert not re.search(r"0x[0-9a-f]{6,}|\d\.\d{3,}", text), "addresses or float noise"
@@ -152,8 +238,13 @@ def test_partial_reports_say_at_least() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["resunet-v1-d5-f64", "resunet-v2-d5-f64", "resunet-v1-3d-d4-f16", "resnet34-unet", "deep-resunet-bilinear-d4-f64"]
-)
+    "name",
+    [
+        "resunet-v1-d5-f64", "resunet-v2-d5-f64", "resunet-v1-3d-d4-f16", "resnet34-unet", "deep-resunet-bilinear-d4-f64",
+        "resunet-plus-plus-d4-f16", "resunet-a-d6-f32", "unet3plus-d5-f64", "attention-resunet-d5-f64", "r2unet-attention-d5-f64",
+        "multiresunet-d5-f32", "resenc-unet-3d-d7-f32", "rsunet-d5", "segresnet-3d-f8", "mitb0-unet", "mednext-s-f32",
+    ],
+)  # fmt: skip
 def test_golden_pictures(name: str, update_golden: bool) -> None:
     text = to_svg(draw(zoo.analyze(name)))
     path = GOLDEN / f"{name}.svg"
@@ -183,18 +274,67 @@ def test_box_is_a_value() -> None:
     assert all(isinstance(box, Box) and isinstance(box.x, int) and isinstance(box.y, int) for box in draw(report).boxes)
 
 
-def test_several_tensors_on_one_way_are_one_arrow_that_says_how_many_more():
+def test_several_tensors_on_one_way_are_one_arrow_that_says_how_many():
     """The first convolution and the first unit of ResUNet-a both reach the decoder at full resolution."""
     across = [arrow for arrow in draw(zoo.analyze("resunet-a-d6-f8")).arrows if (arrow.source, arrow.target) == ("enc0", "dec0")]
-    assert [arrow.label.endswith("+ 1 more") for arrow in across] == [True]
+    assert [arrow.label for arrow in across] == ["concat 2 × 256×256×8 · 4.00 MiB"]
 
 
-def test_far_skips_have_no_label_that_would_lie_on_others():
-    diagram = draw(zoo.analyze("unet3plus-d4-f8"))
-    rows = {box.name: box.y for box in diagram.boxes}
-    labelled = [arrow for arrow in diagram.arrows if arrow.kind == "skip" and arrow.label]
-    assert labelled
-    assert all(rows[arrow.source] == rows[arrow.target] for arrow in labelled)
+def test_full_scale_skips_say_how_they_come_down():
+    """UNet 3+ pools each finer level of the encoder down to each level of the decoder (Huang et al. 2020, section 2.1)."""
+    feeds = [arrow for arrow in draw(zoo.analyze("unet3plus-d4-f8")).arrows if arrow.kind == "feed"]
+    labels = {(arrow.source, arrow.target): arrow.label for arrow in feeds}
+    assert labels == {
+        ("enc0", "skip0"): "256×256×8", ("enc1", "skip1"): "128×128×16", ("enc2", "skip2"): "64×64×32",
+        ("enc0", "skip1"): "max pool 2×2", ("enc1", "skip2"): "max pool 2×2", ("enc0", "skip2"): "max pool 4×4",
+    }  # fmt: skip
+
+
+def test_attention_gates_stand_between_the_skip_and_the_decoder():
+    report = zoo.analyze("attention-resunet-d3-f8")
+    arrows = {(a.source, a.target): a.kind for a in draw(report).arrows if "gate" in a.source + a.target}
+    assert arrows == {
+        ("enc0", "gate0"): "feed", ("dec1", "gate0"): "signal", ("gate0", "dec0"): "concat",
+        ("enc1", "gate1"): "feed", ("mid2", "gate1"): "signal", ("gate1", "dec1"): "concat",
+    }  # fmt: skip
+
+
+def test_tasks_have_heads_of_their_own_that_say_their_name():
+    """ResUNet-a's boundary head reads the distance, its segmentation head both (Diakogiannis et al. 2020, section 3.1)."""
+    diagram = draw(zoo.analyze("resunet-a-d6-f8"))
+    titles = {box.name: box.texts[0].text for box in diagram.boxes if box.role == "head"}
+    assert sorted(titles.values()) == ["boundary", "color", "distance", "segmentation"]
+    between = {(titles[a.source], titles[a.target]) for a in diagram.arrows if a.source in titles and a.target in titles}
+    assert between == {("distance", "boundary"), ("distance", "segmentation"), ("boundary", "segmentation")}
+
+
+def test_recurrence_is_a_loop_and_is_counted():
+    diagram = draw(zoo.analyze("r2unet-d3-f8"))
+    loops = [arrow.source for arrow in diagram.arrows if arrow.kind == "loop"]
+    assert loops == [box.name for box in diagram.boxes if box.role not in ("input", "head")]
+    texts = {box.name: [text.text for text in box.texts] for box in diagram.boxes}
+    assert all("recurrent ×3" in texts[name] for name in loops)
+
+
+@pytest.mark.parametrize("palette", [svg._LIGHT, svg._DARK])
+def test_text_stands_out_from_the_warmest_box(palette: str) -> None:
+    """Contrast by WCAG 2.1 of texts on the page, and on a box at the full heat, two fifths of the colour."""
+    colours = {
+        name: int(value.lstrip("#") * (2 if len(value) == 4 else 1), 16) for name, value in re.findall(r"--z(\w):(#\w+)", palette)
+    }
+
+    def channels(number: int) -> list[float]:
+        return [(number >> shift & 255) / 255 for shift in (16, 8, 0)]
+
+    def luminance(rgb: list[float]) -> float:
+        linear = [c / 12.92 if c <= 0.03928 else ((c + 0.055) / 1.055) ** 2.4 for c in rgb]
+        return sum(weight * c for weight, c in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
+
+    page = channels(colours["p"])
+    hot = [0.6 * a + 0.4 * b for a, b in zip(page, channels(colours["h"]), strict=True)]
+    for ink, ground in ((i, g) for i in "im" for g in (page, hot)):
+        one, other = sorted((luminance(channels(colours[ink])), luminance(ground)))
+        assert (other + 0.05) / (one + 0.05) >= 4.5, (ink, ground)
 
 
 def test_an_encoder_that_starts_with_slices_says_so():
@@ -205,5 +345,9 @@ def test_an_encoder_that_starts_with_slices_says_so():
 def test_a_step_is_the_one_on_its_own_way_and_not_another_into_the_same_block():
     """Each level of UNet 3+'s decoder is reached from all coarser ones, by other factors."""
     arrows = draw(zoo.analyze("unet3plus-d4-f8")).arrows
-    labels = {(arrow.source, arrow.target): arrow.label for arrow in arrows if arrow.kind == "up" and arrow.label}
-    assert labels == dict.fromkeys([("mid3", "dec2"), ("dec2", "dec1"), ("dec1", "dec0")], "upsample 2×2 bilinear")
+    labels = {(arrow.source, arrow.target): arrow.label for arrow in arrows if arrow.kind == "up"}
+    assert labels == {
+        ("mid3", "dec2"): "upsample 2×2 bilinear", ("dec2", "dec1"): "upsample 2×2 bilinear",
+        ("dec1", "dec0"): "upsample 2×2 bilinear", ("mid3", "dec1"): "upsample 4×4", ("mid3", "dec0"): "upsample 8×8",
+        ("dec2", "dec0"): "upsample 4×4",
+    }  # fmt: skip

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import keras
 
 Shape = tuple[int, ...]
-Side = Literal["encoder", "bottleneck", "decoder", ""]
+Side = Literal["encoder", "bottleneck", "decoder", "skip", ""]
 
 DTYPE_BYTES = {
     "float64": 8, "float32": 4, "float16": 2, "bfloat16": 2, "float8_e4m3fn": 1, "float8_e5m2": 1, "complex64": 8,
@@ -96,8 +96,9 @@ class Node:
         inner: Scalars inside the layer that its gradient needs, such as the scores of an attention.
         detail: Kernel, stride and the like in words, for tables.
         level: Rank of its resolution, 0 = full.
-        side: Encoder, bottleneck or decoder; empty where the graph has no U.
+        side: Encoder, bottleneck, decoder, or skip for what works on a skip; empty where the graph has no U.
         block: Name of its block, such as `"enc0"`.
+        block_level: Level at which its block stands; an attention gate also has layers of the coarser level.
     """
 
     name: str
@@ -115,6 +116,7 @@ class Node:
     level: int = 0
     side: Side = ""
     block: str = ""
+    block_level: int = 0
 
     @property
     def shape(self) -> Shape:
@@ -162,12 +164,14 @@ class Graph:
         nodes: Inputs first.
         inputs: Names of the input tensors.
         outputs: Names of the output tensors.
+        output_names: The keys of a dictionary of outputs, in the same order; else empty.
     """
 
     name: str
     nodes: tuple[Node, ...]
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
+    output_names: tuple[str, ...] = ()
 
     @cached_property
     def producer(self) -> dict[str, Node]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from zoo.analysis.cost import macs, not_understood
 from zoo.analysis.graph import DTYPE_BYTES, Graph, Node, trace
 from zoo.analysis.memory import inference_peak, training_activations
+from zoo.analysis.motifs import traits
 from zoo.analysis.receptive_field import receptive_field
 from zoo.analysis.structure import place
 from zoo.config import ModelConfig
@@ -44,12 +45,21 @@ class LayerNumbers:
 
 @dataclass(frozen=True, kw_only=True)
 class BlockNumbers:
-    """The sum over the layers of one block: one side at one level."""
+    """The sum over the layers of one block: one side at one level, a gate, or a head.
+
+    Attributes:
+        level: The row in which it stands.
+        shape: Of its largest tensor that another block reads or that the network returns.
+        outputs: Names of the network's outputs that it makes, where there are several.
+        traits: What it is made of besides a chain of layers, such as `"2 residual adds"`.
+    """
 
     name: str
     side: str
     level: int
     shape: tuple[int, ...]
+    outputs: tuple[str, ...]
+    traits: tuple[str, ...]
     layers: int
     params: int
     trainable_params: int
@@ -143,7 +153,7 @@ def report(graph: Graph) -> Report:
         receptive_field=field,
         status="partial" if unsupported else "complete",
         unsupported=unsupported,
-        blocks=_blocks(rows),
+        blocks=_blocks(graph, rows),
         per_layer=rows,
         graph=graph,
     )
@@ -183,21 +193,38 @@ def _layer_numbers(graph: Graph, node: Node) -> LayerNumbers:
     )
 
 
-def _blocks(rows: tuple[LayerNumbers, ...]) -> tuple[BlockNumbers, ...]:
-    grouped: dict[str, list[LayerNumbers]] = {}
-    for row in rows:
-        grouped.setdefault(row.block, []).append(row)
-    return tuple(
-        BlockNumbers(
-            name=name,
-            side=members[0].side,
-            level=members[0].level,
-            shape=members[-1].shape,
-            layers=len(members),
-            params=sum(row.params for row in members),
-            trainable_params=sum(row.trainable_params for row in members),
-            macs=sum(row.macs or 0 for row in members),
-            output_bytes=sum(row.output_bytes for row in members),
+def _blocks(graph: Graph, rows: tuple[LayerNumbers, ...]) -> tuple[BlockNumbers, ...]:
+    grouped: dict[str, list[tuple[Node, LayerNumbers]]] = {}
+    for node, row in zip(graph.nodes, rows, strict=True):
+        grouped.setdefault(node.block, []).append((node, row))
+    titles = dict(zip(graph.outputs, graph.output_names or graph.outputs, strict=True)) if len(graph.outputs) > 1 else {}
+    blocks = []
+    for name, members in grouped.items():
+        nodes, numbers = [node for node, _ in members], [row for _, row in members]
+        blocks.append(
+            BlockNumbers(
+                name=name,
+                side=nodes[0].side,
+                level=nodes[0].block_level,
+                shape=graph.shape_of[_main_tensor(graph, nodes)],
+                outputs=tuple(titles[tensor] for node in nodes for tensor in node.outputs if tensor in titles),
+                traits=traits(graph, nodes),
+                layers=len(members),
+                params=sum(row.params for row in numbers),
+                trainable_params=sum(row.trainable_params for row in numbers),
+                macs=sum(row.macs or 0 for row in numbers),
+                output_bytes=sum(row.output_bytes for row in numbers),
+            )
         )
-        for name, members in grouped.items()
-    )
+    return tuple(blocks)
+
+
+def _main_tensor(graph: Graph, nodes: list[Node]) -> str:
+    """Returns the largest tensor that leaves a block, the last of equal ones; the last of all where none leaves."""
+    leaving = [
+        tensor
+        for node in nodes
+        for tensor in node.outputs
+        if tensor in graph.outputs or any(reader.block != node.block for reader in graph.consumers[tensor])
+    ]
+    return max(reversed(leaving), key=lambda tensor: graph.bytes_of[tensor], default=nodes[-1].outputs[0])

@@ -135,7 +135,8 @@ def traced(model: Any, input_shape: Any = None) -> Graph:
         raise AnalysisError(message)
     names = tuple(tracer.tensor_names[id(tensor)] for tensor in _in_order(outputs))
     inputs = tuple(tracer.tensor_names[id(tensor)] for tensor in tensors)
-    return Graph(name=model.name, nodes=tuple(tracer.nodes), inputs=inputs, outputs=names)
+    keys = tuple(map(str, outputs)) if isinstance(outputs, dict) else ()
+    return Graph(name=model.name, nodes=tuple(tracer.nodes), inputs=inputs, outputs=names, output_names=keys)
 
 
 def _in_order(outputs: Any) -> list[Any]:

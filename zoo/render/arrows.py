@@ -1,169 +1,141 @@
-"""The arrows of the U: which tensors go from block to block, what they are called, and where their lines run."""
+"""The arrows of the U: where the line of each link runs, and where its label stands."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from zoo.render.units import shape_text, short_bytes
+from zoo.render.layout import ABOVE, LANE, PORT, is_far, text_width
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Sequence
 
-    from zoo.analysis import Report
-    from zoo.analysis.graph import Graph, Node
-    from zoo.render.diagram import Box
+    from zoo.render.layout import Layout, Place
+    from zoo.render.links import Link, LinkKind
 
-ROW = 124
-"""Distance of two levels."""
-
-ArrowKind = Literal["flow", "down", "up", "concat", "add", "skip"]
+    Points = tuple[tuple[int, int], ...]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Arrow:
-    """A tensor from block to block: the corners of its line, and a label with the place of its middle."""
+    """One link as a line with corners, and a label with the place of its start or middle."""
 
-    kind: ArrowKind
+    kind: LinkKind
     source: str
     target: str
     points: tuple[tuple[int, int], ...]
     label: str
     label_at: tuple[int, int]
+    centred: bool
 
 
-def arrows_of(report: Report, boxes: dict[str, Box]) -> tuple[Arrow, ...]:
-    """One arrow per tensor across the U, and one per pair of blocks for everything else."""
-    graph = report.graph
-    found: dict[tuple[str, str, str], Arrow] = {}
-    for node in graph.nodes:
-        for tensor in node.inputs:
-            source, target = boxes[graph.producer[tensor].block], boxes[node.block]
-            if source.name == target.name:
-                continue
-            kind = _kind(source, target, node)
-            across = kind in ("concat", "add", "skip")
-            key = (source.name, target.name, tensor if across else "")
-            if key in found and found[key].kind != "skip":
-                continue
-            near = abs(source.y - target.y) <= ROW  # further ones, as of full-scale skips, would write over each other
-            text = (
-                ""
-                if not near or (across and source.y != target.y)
-                else (_skip_label(report, tensor, kind) if across else _step_label(report, source, target, kind))
-            )
-            found[key] = _arrow(source, target, kind, text)
-    return _bundled(found.values())
+def arrows_of(links: Sequence[Link], layout: Layout) -> tuple[Arrow, ...]:
+    """Draws one arrow per link; those of one lane that reach the same box come in at heights of their own."""
+    arrivals: dict[tuple[str, bool], int] = {}
+    columns = {name: place.column for name, place in layout.places.items()}
+    levels = {name: place.level for name, place in layout.places.items()}
+    arrows = []
+    for link in links:
+        source, target = layout.places[link.source], layout.places[link.target]
+        if is_far(link, columns, levels):
+            lane = layout.lanes[link.source]
+            key = (link.target, lane > target.x)
+            arrivals[key] = arrivals.get(key, 0) + 1
+            points = _along_a_lane(source, target, lane, arrivals[key])
+        else:
+            points = _near(link, source, target, layout)
+        crossed = [x for x in layout.lanes.values() if points[0][0] < x < points[-1][0]] if link.kind == "feed" else []
+        arrows.append(_labelled(link, points, target, max(crossed, default=points[0][0])))
+    return tuple(arrows)
 
 
-def _bundled(arrows: Iterable[Arrow]) -> tuple[Arrow, ...]:
-    """Draws several tensors on the same way as one arrow that says how many more there are."""
-    ways: dict[tuple[str, str], list[Arrow]] = {}
-    for arrow in arrows:
-        ways.setdefault((arrow.source, arrow.target), []).append(arrow)
-    return tuple(
-        replace(first, label=f"{first.label} + {len(others)} more") if others and first.label else first
-        for first, *others in ways.values()
+def _labelled(link: Link, points: Points, target: Place, start: int) -> Arrow:
+    """Makes the arrow; a label in the middle of a straight line begins behind the lanes that cross it, at `start`."""
+    (x1, y1), (x2, y2) = points[:2]
+    centred = False
+    if len(points) == 4 and y2 == y1:  # along a lane: beside its end
+        x, y = points[-1]
+        at = (x + 12, y - 4) if points[-2][0] > x else (x - 12 - text_width(link.label), y - 4)
+    elif link.kind == "down":
+        at = ((x1 + x2) // 2 + 8, y1 + 24)
+    elif link.kind == "up":
+        at = ((points[-1][0] + points[-2][0]) // 2 + 8, target.bottom + 24)
+    else:
+        at, centred = ((start + x2) // 2, (y1 + y2) // 2 - 8), True
+    return Arrow(
+        kind=link.kind, source=link.source, target=link.target, points=points, label=link.label, label_at=at, centred=centred
     )
 
 
-def _kind(source: Box, target: Box, reader: Node) -> ArrowKind:
-    if source.role == "encoder" and target.role == "decoder":
-        merge = reader.op.removeprefix("ops.")
-        return "concat" if merge == "Concatenate" else "add" if merge == "Add" else "skip"
-    if source.y == target.y:
-        return "flow"
-    return "down" if target.y > source.y else "up"
+def _near(link: Link, source: Place, target: Place, layout: Layout) -> Points:
+    """Returns the corners of a line that needs no lane."""
+    if link.kind == "loop":  # over the upper right corner
+        x, y = source.right - 20, source.y
+        return (x, y), (x, y - 14), (x - 24, y - 14), (x - 24, y)
+    if source.column == target.column and source.level == target.level:
+        return _within_a_cell(source, target)
+    if source.level == target.level:
+        return _across(source, target, layout)
+    if link.kind == "signal":
+        return _to_a_gate(source, target)
+    return _step(source, target)
 
 
-def _skip_label(report: Report, tensor: str, kind: str) -> str:
-    node = report.graph.producer[tensor]
-    return f"{kind} {shape_text(report.graph.shape_of[tensor])} · {short_bytes(node.output_bytes)}"
+def _within_a_cell(source: Place, target: Place) -> Points:
+    """Straight to the next box below or above, else round at the right."""
+    x = source.x + source.width // 2
+    upper, lower = (source, target) if source.y < target.y else (target, source)
+    if lower.y - upper.bottom < 2 * PORT + LANE:
+        ends = ((x, upper.bottom), (x, lower.y))
+        return ends if upper is source else ends[::-1]
+    out = source.right + LANE
+    return (source.right, source.middle[1]), (out, source.middle[1]), (out, target.middle[1]), (target.right, target.middle[1])
 
 
-_STEP_WORDS = {
-    "MaxPooling": "max pool",
-    "AveragePooling": "average pool",
-    "Conv": "conv",
-    "ConvTranspose": "transposed conv",
-    "DepthwiseConv": "depthwise conv",
-    "DepthwiseConvTranspose": "transposed conv",
-    "UpSampling": "upsample",
-    "UpSampleLinear": "upsample",
-    "ops.GetItem": "slice",
-    "ResizeLike": "resize to the skip",
-    "Resizing": "resize",
-}
+def _across(source: Place, target: Place, layout: Layout) -> Points:
+    """Runs straight within a row, above a box that stands in between; to heads below each other along an upright line."""
+    forward = source.x < target.x
+    left, right = (source, target) if forward else (target, source)
+    between = [p for p in layout.places.values() if p.level == left.level and left.right < p.x and p.right < right.x]
+    y = max(left.y, right.y) + min(left.height, right.height) // 2
+    if between:
+        y = left.y + ABOVE // 2 + 4
+    elif not forward:
+        y = left.bottom - PORT
+    if target.column == "head" and len([p for p in layout.places.values() if p.column == "head" and p.level == target.level]) > 1:
+        x, y = target.x - 24, source.middle[1]
+        return (source.right, y), (x, y), (x, target.middle[1]), (target.x, target.middle[1])
+    ends = ((left.right, y), (right.x, y))
+    return ends if forward else ends[::-1]
 
 
-def _step_label(report: Report, source: Box, target: Box, kind: str) -> str:
-    """Names the operation that changes the resolution on the way from one block into another."""
-    if kind == "flow":
-        return ""
-    graph = report.graph
-    steps = [
-        node
-        for node in graph.nodes
-        if node.block == target.name and any(w.stride > 1 or w.kind in ("resize", "pick") for w in node.windows)
-    ]
-    own = [node for node in steps if source.name in _origins(graph, node)]
-    return _step_text((own or steps)[0], graph.ndim) if steps else ""
+def _to_a_gate(source: Place, target: Place) -> Points:
+    """From the bottleneck straight up; from a decoder box out of its upper edge, then along the gap between the rows."""
+    if source.x < target.right and target.x < source.right:
+        x = (max(source.x, target.x) + min(source.right, target.right)) // 2
+        return (x, source.y), (x, target.bottom)
+    x, y, end = source.x + 24, source.y - PORT, target.middle[0]
+    return (x, source.y), (x, y), (end, y), (end, target.bottom)
 
 
-def _origins(graph: Graph, node: Node) -> set[str]:
-    """Returns the other blocks that a node reads from, itself or through nodes of its own block."""
-    found, waiting, seen = set(), [node], {node.name}
-    while waiting:
-        for tensor in waiting.pop().inputs:
-            producer = graph.producer[tensor]
-            if producer.block != node.block:
-                found.add(producer.block)
-            elif producer.name not in seen:
-                seen.add(producer.name)
-                waiting.append(producer)
-    return found
-
-
-def _step_text(node: Node, ndim: int) -> str:
-    kind = node.op.replace(f"{ndim}D", "")
-    word, detail = _STEP_WORDS.get(kind, node.op), node.detail.replace("x", "×")
-    size, _, stride = detail.partition(" stride ")
-    if kind in ("ResizeLike", "Resizing"):
-        return word
-    if "Pooling" in kind:
-        return f"subsample {stride}" if all(window.size == 1 for window in node.windows) else f"{word} {size}"
-    return f"{word} {detail}"
-
-
-def _arrow(source: Box, target: Box, kind: ArrowKind, label: str) -> Arrow:
-    points = _points(source, target)
-    (x1, y1), (x2, y2) = points[-2:] if len(points) == 2 else points[:2]
-    if kind == "down":
-        at = ((x1 + x2) // 2 + 8, source.y + source.height + 24)
-    elif kind == "up":
-        at = ((points[-1][0] + points[-2][0]) // 2 + 8, target.y + target.height + 24)
-    else:
-        at = ((x1 + x2) // 2, (y1 + y2) // 2 - 8)
-    return Arrow(kind=kind, source=source.name, target=target.name, points=points, label=label, label_at=at)
-
-
-def _points(source: Box, target: Box) -> tuple[tuple[int, int], ...]:
-    """Straight across within a row; straight down or up where the boxes overlap; else with one corner."""
-    left, right = (source, target) if source.x < target.x else (target, source)
-    if source.y == target.y:
-        y = source.y + source.height // 2
-        ends = ((left.x + left.width, y), (right.x, y))
-        return ends if left is source else ends[::-1]
-    low = max(source.x, target.x)
-    high = min(source.x + source.width, target.x + target.width)
+def _step(source: Place, target: Place) -> Points:
+    """Straight down or up where the boxes overlap, else with one corner."""
+    low, high = max(source.x, target.x), min(source.right, target.right)
     down = target.y > source.y
-    start, end = (source.y + source.height, target.y) if down else (source.y, target.y + target.height)
+    start, end = (source.bottom, target.y) if down else (source.y, target.bottom)
     if high - low > 20:
         return ((low + high) // 2, start), ((low + high) // 2, end)
     if down:
-        x = source.x + source.width // 2
-        y = target.y + target.height // 2
-        return (x, start), (x, y), (target.x if x < target.x else target.x + target.width, y)
-    x = target.x + target.width // 2
-    y = source.y + source.height // 2
-    return (source.x + source.width if x > source.x else source.x, y), (x, y), (x, end)
+        x, y = source.middle[0], target.middle[1]
+        return (x, start), (x, y), (target.x if x < target.x else target.right, y)
+    x, y = target.middle[0], source.middle[1]
+    return (source.right if x > source.x else source.x, y), (x, y), (x, end)
+
+
+def _along_a_lane(source: Place, target: Place, lane: int, arrival: int) -> Points:
+    """Out at the lower part of the source, along the lane, and in at a height of its own."""
+    y1 = source.bottom - PORT // 2 - 2
+    y2 = target.y + target.height // 2 + PORT * arrival
+    leave = source.right if lane > source.x else source.x
+    enter = target.right if lane > target.x else target.x
+    return (leave, y1), (lane, y1), (lane, y2), (enter, y2)
