@@ -9,22 +9,24 @@ ARGS :=
 
 PARITY := .venv-parity
 
-.PHONY: help site test check numbers bench parity clean
+.PHONY: help site test test-browser check numbers bench parity clean
 .DEFAULT_GOAL := help
 
 help: ## Show this list
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile
 
-site: $(DONE) ## Draw and number every entry and build the site into site/
+site: $(DONE) ## Draw and number what changed and build the site into site/
 	$(BIN)/python scripts/render.py
-	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --site-dir site
+	$(BIN)/python scripts/build_site.py
 	@echo
-	@echo "The site is in $(CURDIR)/site. To read it, run"
-	@echo "    $(BIN)/python -m http.server --directory site 8000"
-	@echo "and open http://localhost:8000 in a browser."
+	@echo "The site is in $(CURDIR)/site; open $(CURDIR)/site/index.html in a browser."
 
 test: $(DONE) ## Run all tests; ARGS="-k cli" passes options to pytest
 	$(BIN)/python -m pytest -n auto --maxprocesses 8 --dist worksteal $(ARGS)
+
+test-browser: $(DONE) ## Run the tests of the site alone: files, pages in Chromium, accessibility
+	@$(BIN)/python scripts/chromium.py >/dev/null
+	$(BIN)/python -m pytest tests/browser $(ARGS)
 
 check: $(DONE) ## Format check, lint, types, tests, stored numbers and docs: what a change must pass
 	$(BIN)/ruff format --check

@@ -1,85 +1,95 @@
-"""Draws and numbers every listed entry into `docs/models/`: pages, U diagrams, layer graphs.
+"""Draws and numbers every listed entry into `docs/models/`: pages, U diagrams, layer graphs, data, sources.
 
-`--only NAME` renders one entry; `--check` writes nothing and exits 1 where a page is missing or stale.
+Only what changed is made: `.cache/render.json` remembers what each file was made from and what it held. `--check` writes
+nothing and exits 1 where a file is stale, missing or left over; with `--full` it makes everything and compares the bytes.
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
+import time
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-from rich.console import Console
-from rich.progress import track
-
-import zoo
-from zoo.analysis import report
-from zoo.analysis.graph import trace
-from zoo.analysis.structure import place
-from zoo.errors import ZooError
-from zoo.registry import build_weightless
-from zoo.render.diagram import draw
-from zoo.render.dot import draw_dot, keras_dot
-from zoo.render.svg import to_svg
-from zoo.terminal import load_keras
 
 sys.path.insert(0, str(Path(__file__).parent))
-from pages.catalog import catalog_page
-from pages.entry import entry_page
+sys.path.insert(0, str(Path(__file__).parents[1]))  # this tree's own zoo, even where another one is installed
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from pages.source import family_module
+from rendering.keys import Keys
+from rendering.makers import catalog_jobs, entry_job, family_jobs, listed_entries
+from rendering.update import Plan, Result, check, update
+from rendering.workers import cores
 
-    from zoo.entry import Entry
+import zoo
+from zoo.errors import UnknownModelError, ZooError
 
-FOLDER = Path(__file__).parent.parent / "docs" / "models"
-
-
-def entry_files(entry: Entry) -> dict[str, bytes]:
-    """Returns the files of one entry by name: page, U, layer graph."""
-    model = build_weightless(entry.config.replace(input_shape=entry.analysis_shape))
-    numbers = report(place(trace(model)))
-    graph = draw_dot(keras_dot(model), "svg")
-    return {
-        f"{entry.name}.md": entry_page(entry, numbers).encode(),
-        f"{entry.name}.svg": to_svg(draw(numbers)).encode(),
-        f"{entry.name}-graph.svg": graph,
-    }
+ROOT = Path(__file__).resolve().parents[1]
+FOLDER = ROOT / "docs" / "models"
+CACHE = ROOT / ".cache" / "render.json"
+SHOWN = 20
+"""Names of files that a message lists before it only counts the rest."""
 
 
-def all_files(names: list[str]) -> Iterator[tuple[str, bytes]]:
-    """Yields every generated file, entry by entry, with a progress bar on stderr."""
-    console = Console(stderr=True)
-    for name in track(names, description="rendering", console=console, disable=not console.is_terminal):
-        yield from entry_files(zoo.info(name)).items()
-    yield "index.md", catalog_page(zoo.info(name) for name in zoo.list_models()).encode()
+def plan(only: str | None, processes: int, full: bool) -> Plan:
+    """Returns what is to be fresh: everything, or one entry, its source and the pages about the whole catalog."""
+    keys = Keys(ROOT)  # before any source is read, so that an edit in between is seen
+    entries = listed_entries()
+    if only is None:
+        chosen, members = entries, entries
+    else:
+        chosen = (zoo.info(only),)
+        family = family_module(chosen[0])
+        members = tuple(entry for entry in entries if family_module(entry) == family)
+    jobs = (*(entry_job(entry, keys) for entry in chosen), *family_jobs(members, keys), *catalog_jobs(entries, keys))
+    return Plan(
+        jobs=jobs,
+        folder=FOLDER,
+        cache=CACHE,
+        processes=processes,
+        full=full,
+        whole=only is None,
+        sources_hold=keys.still_hold,
+    )
+
+
+def complaint(result: Result) -> str:
+    """Returns what is wrong with the files, and the command that mends it."""
+    found = {"stale": result.stale, "missing": result.missing, "left over": result.left_over}
+    lines = [f"{FOLDER.relative_to(ROOT)} is not fresh:"]
+    for word, names in found.items():
+        if names:
+            rest = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+            lines.append(f"  {word}: {', '.join(names[:SHOWN])}{rest}")
+    return "\n".join([*lines, "Run `make site`, or `python scripts/render.py` for these files alone."])
+
+
+def arguments() -> argparse.Namespace:
+    """Reads the command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--only", metavar="NAME", help="one entry, its source and the pages about the whole catalog")
+    parser.add_argument("--check", action="store_true", help="write nothing; exit 1 where something is not fresh")
+    parser.add_argument("--full", action="store_true", help="make everything, whatever the cache says")
+    parser.add_argument("--jobs", metavar="N", type=int, default=cores(), help="processes at once, here %(default)s by default")
+    read = parser.parse_args()
+    if read.jobs < 1:
+        parser.error(f"`--jobs` is a number of processes from 1 on. Received: {read.jobs}")
+    return read
 
 
 def main() -> int:
     """Renders or checks; returns the exit status."""
-    load_keras()
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--only", metavar="NAME", help="render one entry and the catalog page")
-    parser.add_argument("--check", action="store_true", help="write nothing; exit 1 where something is stale")
-    args = parser.parse_args()
-    FOLDER.mkdir(parents=True, exist_ok=True)
-    names = [zoo.info(args.only).name] if args.only else zoo.list_models()
-    stale, expected = [], set()
-    for name, content in all_files(names):
-        expected.add(name)
-        path = FOLDER / name
-        if not path.exists() or path.read_bytes() != content:
-            stale.append(name)
-            if not args.check:
-                path.write_bytes(content)
-    left = [] if args.only else sorted(path.name for path in FOLDER.iterdir() if path.name not in expected)
-    if args.check and (stale or left):
-        print(f"stale in docs/models: {', '.join(stale + left)}; run `python scripts/render.py`", file=sys.stderr)
+    args = arguments()
+    start = time.monotonic()
+    wanted = plan(args.only, args.jobs, args.full)
+    result = check(wanted) if args.check else update(wanted)
+    if args.check and not result.is_fresh:
+        print(complaint(result), file=sys.stderr)
         return 1
-    for name in [] if args.check else left:
-        (FOLDER / name).unlink()
-    print(f"docs/models: {len(expected)} files of {len(names)} entries, {len(stale)} changed")
+    files = sum(len(job.names) for job in wanted.jobs)
+    written, removed = len(result.missing) + len(result.stale), len(result.left_over)
+    tail = "all fresh" if args.check else f"{written} written, {removed} removed"
+    seconds = time.monotonic() - start
+    print(f"docs/models: {files} files, {result.made} of {len(wanted.jobs)} parts rendered, {tail}, {seconds:.1f} s")
     return 0
 
 
@@ -87,4 +97,8 @@ if __name__ == "__main__":
     try:
         sys.exit(main())
     except ZooError as error:
-        sys.exit(f"error: {error}")
+        print("\n".join((f"error: {error}", *getattr(error, "__notes__", ()))), file=sys.stderr)
+        sys.exit(2 if isinstance(error, UnknownModelError) else 1)
+    except KeyboardInterrupt:
+        print("Interrupted. What is finished is kept.", file=sys.stderr)
+        sys.exit(130)

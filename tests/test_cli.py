@@ -374,3 +374,45 @@ def test_what_is_no_shape_is_refused(text):
 def test_the_module_is_the_command():
     done = subprocess.run([sys.executable, "-m", "zoo", "list", "unet"], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[1].startswith("unet-d5-f64 ")
+
+
+class TestDiff:
+    def test_a_pipe_gets_the_text_of_the_comparison(self, run):
+        done = run("diff", "resunet-v1-d3-f4", "resunet-v1-d2-f4", "--input-shape", "32,48,3")
+        assert (done.code, done.err) == (0, "")
+        expected = str(zoo.diff("resunet-v1-d3-f4", "resunet-v1-d2-f4", (32, 48, 3)))
+        assert done.out.rstrip("\n") == expected
+        assert "enc1         removed" in done.out
+
+    def test_nothing_differs(self, run):
+        out = run("diff", "resunet-v1-d2-f4", "resunet-v1-d2-f4", "--input-shape", "8x8x3").out
+        assert out.endswith("\nAll blocks, layers and skips are the same.\n")
+        assert "Layers that differ" not in out
+
+    def test_json_is_the_comparison_with_its_differences(self, run):
+        value = json.loads(run("diff", "resunet-v1-d3-f8", "vnet-2d-f4", "--json").out)
+        a, b = (zoo.analyze(name) for name in ("resunet-v1-d3-f8", "vnet-2d-f4"))
+        assert set(value) == {"a", "b", "same_input", "totals", "blocks", "skips"}
+        assert value["totals"]["macs"] == {"a": a.macs, "b": b.macs, "delta": b.macs - a.macs, "ratio": b.macs / a.macs}
+        assert (value["a"]["input_shape"], value["b"]["input_shape"]) == ([256, 256, 3], [256, 256, 1])
+        assert sum(block["params"]["delta"] for block in value["blocks"]) == b.params - a.params
+
+    def test_a_narrow_terminal_keeps_every_column(self):
+        plain = ESCAPE.sub("", at_terminal("diff", "resunet-v1-d3-f4", "resunet-v1-d2-f4", columns=70))
+        assert re.search(r"enc1 +dec1 +concat +removed", plain)
+
+    @pytest.mark.parametrize(
+        ("arguments", "message"),
+        [
+            (("resunt-v1", "unet"), r"^error: Unknown model: 'resunt-v1'; did you mean"),
+            (("unet", "resunt-v1"), r"^error: Unknown model: 'resunt-v1'; did you mean"),
+            (("unet", "vnet-2d", "--input-shape", "250,256,1"), r"^error: height 250 is not a multiple of 16"),
+            (("unet", "vnet", "--input-shape", "64,64,3"), r"^error: 'vnet-f16' is a 3D network"),
+            (("unet", "vnet-2d", "--input-shape", "64"), r"^error: .*no spatial axis"),
+        ],
+    )
+    def test_a_mistake_is_one_line(self, run, arguments, message):
+        done = run("diff", *arguments)
+        assert (done.code, done.out) == (2, "")
+        assert re.search(message, done.err)
+        assert done.err.count("\n") == 1

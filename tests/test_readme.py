@@ -1,17 +1,21 @@
 from __future__ import annotations
 
+import os
 import re
 import shlex
 import subprocess
 import sys
 from pathlib import Path
 
+import keras
 import pytest
 
 import zoo
 
 ROOT = Path(__file__).parent.parent
 FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+OUTPUT = re.compile(r"\n*^```text\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+FILE = re.compile(r'^```python title="([\w.]+)"\n(.*?)^```$', re.MULTILINE | re.DOTALL)
 ZOO = Path(sys.executable).with_name("zoo")
 PAGES = [ROOT / "README.md", ROOT / "docs" / "index.md", *sorted((ROOT / "docs").glob("[gr]*/*.md"))]
 
@@ -28,32 +32,69 @@ def fenced(language: str, pages: list[Path]) -> list:
     return found
 
 
-def transcripts() -> list:
-    """Commands with the output that the page shows after them, empty where it shows none."""
+def examples() -> list:
+    """Python blocks with the output that the page shows right after them, None where it shows none."""
     found = []
-    for block in fenced("console", PAGES):
-        for command, output in re.findall(r"^\$ (.*)\n((?:(?!\$ ).*\n)*)", block.values[0], re.MULTILINE):
-            found.append(pytest.param(command, output, id=command))
+    for page in PAGES:
+        text = page.read_text(encoding="utf-8")
+        for block in FENCE.finditer(text):
+            if block[1] == "python":
+                output = OUTPUT.match(text, block.end())
+                place = f"{page.relative_to(ROOT)}:{text.count(chr(10), 0, block.start()) + 2}"
+                found.append(pytest.param(block[2], output and output[1], id=place))
     return found
 
 
-@pytest.mark.parametrize("code", fenced("python", PAGES))
-@pytest.mark.usefixtures("own_registry")
-def test_a_python_example_runs_and_prints_what_its_comments_say(code, tmp_path, monkeypatch, capsys):
+def transcripts() -> list:
+    """Commands with the output that the page shows after them, empty where it shows none, and the page's files."""
+    found = []
+    for page in PAGES:
+        files = dict(FILE.findall(page.read_text(encoding="utf-8")))
+        for block in fenced("console", [page]):
+            for command, output in re.findall(r"^\$ (.*)\n((?:(?!\$ ).*\n)*)", block.values[0], re.MULTILINE):
+                found.append(pytest.param(command, output, files, id=command))
+    return found
+
+
+@pytest.fixture
+def quick_keras(monkeypatch):
+    """Trains without XLA, which compiles longer than an example runs, and undoes a policy that an example leaves set."""
+    compiled, policy = keras.Model.compile, keras.config.dtype_policy()
+    monkeypatch.setattr(keras.Model, "compile", lambda *args, **options: compiled(*args, **{"jit_compile": False, **options}))
+    yield
+    keras.config.set_dtype_policy(policy)
+
+
+@pytest.mark.parametrize(("code", "output"), examples())
+@pytest.mark.usefixtures("own_registry", "quick_keras")
+def test_a_python_example_runs_and_prints_what_its_comments_say(code, output, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     exec(compile(code, "example", "exec", dont_inherit=True), {"__name__": "example"})
     printed = capsys.readouterr().out
+    if output is not None:
+        assert printed == output
     for said in re.findall(r"^ *print\(.*\)  +# (\d[\d ]*\d|\(\(.*\)\)|\[.*\]|height .*)$", code, re.MULTILINE):
         assert said.removesuffix("...").strip() in printed
     for name in re.findall(r'zoo\.plot\([^\n]*?"([\w.-]+\.svg)"', code):
         assert (tmp_path / name).read_text().startswith(("<svg", "<?xml"))
 
 
-@pytest.mark.parametrize(("command", "output"), transcripts())
-def test_a_command_of_the_readme_runs_and_prints_what_is_shown(command, output, tmp_path):
-    program, *arguments = shlex.split(command)
-    assert program == "zoo"
-    done = subprocess.run([ZOO, *arguments], cwd=tmp_path, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
+@pytest.mark.parametrize(("command", "output", "files"), transcripts())
+def test_a_command_of_the_readme_runs_and_prints_what_is_shown(command, output, files, tmp_path):
+    words = shlex.split(command)
+    settings = dict(words.pop(0).split("=", 1) for word in list(words) if re.match(r"[A-Z_]+=", word))
+    program, *arguments = words
+    for name, content in files.items():
+        (tmp_path / name).write_text(content)
+    done = subprocess.run(
+        [{"zoo": ZOO, "python": sys.executable}[program], *arguments],
+        cwd=tmp_path,
+        env={**os.environ, "XLA_FLAGS": "--xla_backend_optimization_level=0", **settings},  # JAX compiles three times faster
+        capture_output=True,
+        text=True,
+        check=False,
+        stdin=subprocess.DEVNULL,
+    )
     said = [line for line in done.stderr.splitlines() if not line.startswith("Fontconfig warning")]  # of this machine's fonts
     assert (done.returncode, said) == (0, [])
     assert done.stdout

@@ -33,13 +33,18 @@ if TYPE_CHECKING:
     from zoo.registry import get as get
     from zoo.registry import info as info
     from zoo.registry import register as register
+    from zoo.render.diff import diff as diff
+    from zoo.render.diff_types import Diff as Diff
+    from zoo.render.picture import Picture as Picture
     from zoo.render.picture import plot as plot
 
 _HOMES = {
     "zoo.catalog": ("list_models",),
     "zoo.registry": ("build", "get", "info", "register"),
     "zoo.analysis": ("Report", "analyze"),
-    "zoo.render.picture": ("plot",),
+    "zoo.render.diff": ("diff",),
+    "zoo.render.diff_types": ("Diff",),
+    "zoo.render.picture": ("Picture", "plot"),
     "zoo.config": ("ModelConfig",),
     "zoo.entry": ("Entry", "Numbers", "Reference"),
     "zoo.errors": (

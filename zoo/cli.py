@@ -8,6 +8,8 @@ whole numbers there, sizes are bytes, shapes are arrays without the batch:
 - `zoo info`: `{"name", "family", "ndim", "summary", "tags", "config", "analysis_shape", "numbers", "reference"}`.
 - `zoo summary`: `{"name", "numbers", "unsupported", "blocks", "layers"}`, the last two arrays with the fields of
   `zoo.analysis.BlockNumbers` and `zoo.analysis.LayerNumbers`.
+- `zoo diff`: the fields of `zoo.Diff`: `{"a", "b", "same_input", "totals", "blocks", "skips"}`; every number of totals and
+  blocks is `{"a", "b", "delta", "ratio"}`.
 
 Exit status: 0; 1 where a filter lets nothing through; 2 for a mistake, with one line on standard error.
 """
@@ -21,7 +23,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer  # noqa: TID253  only the command imports this module
 
 import zoo
-from zoo.errors import RenderError, ZooError, close_matches
+from zoo.errors import ZooError, close_matches
 from zoo.render.units import exact, field_text, shape_text, short_bytes
 from zoo.terminal import Column, load_keras, read_number, read_shape, show_fields, show_table
 
@@ -51,6 +53,7 @@ def _complete(incomplete: str) -> list[str]:
 
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="Any name, listed or not.", autocompletion=_complete)]
+InputShape = Annotated[str | None, typer.Option(metavar="H,W,C", help="Concrete input, such as 256,256,3.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
@@ -138,24 +141,24 @@ def info(name: Name, as_json: Json = False) -> None:
 @app.command()
 def plot(
     name: Name,
-    out: Annotated[Path, typer.Argument(help="File to write; its suffix says the format, such as .svg.")],
+    out: Annotated[Path, typer.Argument(help="File to write: .svg, .png or .pdf; a graph also as .dot.")],
     kind: Annotated[Literal["u", "graph"], typer.Option(help="The blocks as a U, or every layer.")] = "u",
+    input_shape: InputShape = None,
+    metric: Annotated[
+        Literal["macs", "params", "output_bytes"], typer.Option(help="What colours the boxes of the U; output_bytes is memory.")
+    ] = "macs",
 ) -> None:
     """Draw the architecture of an entry."""
+    shape = read_shape("--input-shape", input_shape)
     zoo.info(name)  # a wrong name is answered before Keras loads
     load_keras()
-    try:
-        zoo.plot(name, out, kind=kind)
-    except OSError as error:
-        message = f"{out} cannot be written: {error.strerror or error}"
-        raise RenderError(message) from error
-    typer.echo(out)
+    typer.echo(zoo.plot(name, out, kind=kind, input_shape=shape, metric=metric))
 
 
 @app.command()
 def summary(
     name: Name,
-    input_shape: Annotated[str | None, typer.Option(metavar="H,W,C", help="Concrete input, such as 256,256,3.")] = None,
+    input_shape: InputShape = None,
     as_json: Json = False,
 ) -> None:
     """Count a network per block and per layer."""
@@ -186,6 +189,34 @@ def summary(
     if report.unsupported:
         _say(f"note: not understood and not counted: {', '.join(report.unsupported)}")
     show_fields(report.name, {f"Total at {shape_text(report.input_shape)}, batch 1": _number_lines(report)})
+
+
+@app.command()
+def diff(
+    a: Name,
+    b: Annotated[str, typer.Argument(metavar="OTHER", help="What it is compared with.", autocompletion=_complete)],
+    input_shape: InputShape = None,
+    as_json: Json = False,
+) -> None:
+    """Compare two networks: totals, blocks, layers and skips that differ."""
+    shape = read_shape("--input-shape", input_shape)
+    for name in (a, b):
+        zoo.info(name)  # a wrong name is answered before Keras loads
+    load_keras()
+    found = zoo.diff(a, b, input_shape=shape)
+    if as_json:
+        from dataclasses import asdict
+
+        _print_json(asdict(found))
+        return
+    from zoo.render.diff_tables import notes, tables_of
+
+    for table in tables_of(found):
+        typer.echo(table.title)
+        show_table([Column(head, right=column in table.right) for column, head in enumerate(table.heads)], table.rows)
+        typer.echo()
+    for note in notes(found):
+        typer.echo(note)
 
 
 def _say(message: str) -> None:

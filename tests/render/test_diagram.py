@@ -11,6 +11,7 @@ from xml.etree import ElementTree
 
 import keras
 import pytest
+from reports import report_of
 
 import zoo
 from zoo.render import svg
@@ -29,7 +30,7 @@ SKIPS = ("feed", "concat", "add", "skip")
 
 @pytest.fixture(scope="module", params=NAMES)
 def drawn(request: pytest.FixtureRequest) -> tuple[zoo.Report, Diagram]:
-    report = zoo.analyze(request.param)
+    report = report_of(request.param)
     return report, draw(report)
 
 
@@ -246,7 +247,7 @@ def test_partial_reports_say_at_least() -> None:
     ],
 )  # fmt: skip
 def test_golden_pictures(name: str, update_golden: bool) -> None:
-    text = to_svg(draw(zoo.analyze(name)))
+    text = to_svg(draw(report_of(name)))
     path = GOLDEN / f"{name}.svg"
     if update_golden:
         path.write_text(text, encoding="utf-8")

@@ -18,7 +18,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Arrow:
-    """One link as a line with corners, and a label with the place of its start or middle."""
+    """One link as a line with corners, and a label with the place of its start or middle.
+
+    Attributes:
+        bytes: Size of the tensors that the label names; 0 where it names an operation.
+    """
 
     kind: LinkKind
     source: str
@@ -27,6 +31,7 @@ class Arrow:
     label: str
     label_at: tuple[int, int]
     centred: bool
+    bytes: int
 
 
 def arrows_of(links: Sequence[Link], layout: Layout) -> tuple[Arrow, ...]:
@@ -63,8 +68,9 @@ def _labelled(link: Link, points: Points, target: Place, start: int) -> Arrow:
     else:
         at, centred = ((start + x2) // 2, (y1 + y2) // 2 - 8), True
     return Arrow(
-        kind=link.kind, source=link.source, target=link.target, points=points, label=link.label, label_at=at, centred=centred
-    )
+        kind=link.kind, source=link.source, target=link.target, points=points, label=link.label, label_at=at, centred=centred,
+        bytes=link.bytes,
+    )  # fmt: skip
 
 
 def _near(link: Link, source: Place, target: Place, layout: Layout) -> Points:

@@ -23,12 +23,14 @@ class Link:
     Attributes:
         kind: `"concat"`, `"add"` and `"skip"` (joined in another way) bring the encoder's tensor to the decoder, `"feed"` to
             a gate or other work on its way; `"signal"` is what a gate reads from below; `"loop"` a recurrence.
+        bytes: Size of the tensors that the label names; 0 where it names an operation.
     """
 
     kind: LinkKind
     source: str
     target: str
     label: str
+    bytes: int = 0
 
 
 def links_of(report: Report) -> tuple[Link, ...]:
@@ -49,11 +51,14 @@ def links_of(report: Report) -> tuple[Link, ...]:
 def _link(graph: Graph, source: Node, target: Node, tensors: dict[str, Node]) -> Link:
     kinds: list[LinkKind] = [_kind(graph, source, target, reader) for reader in tensors.values()]
     kind: LinkKind = next((kind for kind in kinds if kind != "skip"), "skip")
-    if kind in SKIPS:
-        label = _skip_label(graph, source, target, kind, tuple(tensors))
+    size = 0
+    if source.block_level != target.block_level:
+        label = "" if kind == "signal" else _step_label(graph, source, target)
+    elif kind in SKIPS:
+        label, size = _tensor_label(graph, source, target, kind, tuple(tensors))
     else:
-        label = _step_label(graph, source, target) if source.block_level != target.block_level and kind != "signal" else ""
-    return Link(kind=kind, source=source.block, target=target.block, label=label)
+        label = ""
+    return Link(kind=kind, source=source.block, target=target.block, label=label, bytes=size)
 
 
 def _kind(graph: Graph, source: Node, target: Node, reader: Node) -> LinkKind:
@@ -80,19 +85,18 @@ def _merge(graph: Graph, reader: Node) -> LinkKind:
 _MERGES: dict[str, LinkKind] = {"Concatenate": "concat", "Add": "add"}
 
 
-def _skip_label(graph: Graph, source: Node, target: Node, kind: str, tensors: tuple[str, ...]) -> str:
-    """Names the tensor that is carried, with its size where it reaches the decoder; or what brings it to a coarser level."""
-    if source.block_level != target.block_level:
-        return _step_label(graph, source, target)
+def _tensor_label(graph: Graph, source: Node, target: Node, kind: str, tensors: tuple[str, ...]) -> tuple[str, int]:
+    """Names the tensors that are carried, with their size where they reach the decoder."""
     shapes = [shape_text(graph.shape_of[tensor]) for tensor in tensors]
-    size = short_bytes(sum(graph.bytes_of[tensor] for tensor in tensors))
+    total = sum(graph.bytes_of[tensor] for tensor in tensors)
+    size = short_bytes(total)
     several = f"{len(tensors)} × " if len(tensors) > 1 and len(set(shapes)) == 1 else ""
     more = f" + {len(tensors) - 1} more" if len(set(shapes)) > 1 else ""
     if target.side == "skip":
-        return several + shapes[0] + more
+        return several + shapes[0] + more, total
     if source.side == "skip":  # whose box says the shape
-        return f"{kind} {several}{size}" if several or not more else f"{kind} {len(tensors)} tensors {size}"
-    return f"{kind} {several}{shapes[0]} · {size}{more}"
+        return (f"{kind} {len(tensors)} tensors {size}" if more else f"{kind} {several}{size}"), total
+    return f"{kind} {several}{shapes[0]} · {size}{more}", total
 
 
 _STEP_WORDS = {

@@ -39,8 +39,8 @@ def to_svg(diagram: Diagram, link: str = "", source: str = "") -> str:
     """Writes a diagram as one SVG element with a title and a description.
 
     A picture by itself has `role="img"`. With links it is a `graphics-document`, as nobody could reach what is in an image;
-    its parts carry what a script needs: `data-block` at boxes, `data-from` and `data-to` at arrows, and classes `v-…` at
-    texts that change with the size of the input.
+    its parts carry what a script needs: `data-block` at boxes, `data-from` and `data-to` at arrows, `data-bytes` at what names
+    a tensor, and classes `v-…` at texts that change with the size of the input.
 
     Args:
         diagram: What to draw.
@@ -82,10 +82,8 @@ def _linked_box(box: Box, link: str, source: str) -> str:
     parts = [f'<a href="{href}" class="box {box.role}" data-block="{box.name}">{_content(box, live=True)}</a>']
     if source:
         x, y = box.x + box.width - 10, box.y + 38
-        about = f"Code of {box.name}"
-        parts.append(
-            f'<a href="{escape(source)}" class="src" aria-label="{about}"><text class="e" x="{x}" y="{y}">code</text></a>'
-        )
+        start = f'<a href="{escape(source)}" class="src" aria-label="code of {box.name}">'
+        parts.append(f'{start}<text class="e" x="{x}" y="{y}">{{}}</text></a>')
     return "".join(parts)
 
 
@@ -109,7 +107,8 @@ def _arrow(arrow: Arrow, live: bool) -> str:
     text = ""
     if arrow.label:
         css = "m c" if arrow.centred else "m"
-        text = f'<text class="{css}" x="{arrow.label_at[0]}" y="{arrow.label_at[1]}">{escape(arrow.label)}</text>'
+        size = f' data-bytes="{arrow.bytes}"' if live and arrow.bytes else ""
+        text = f'<text class="{css}" x="{arrow.label_at[0]}" y="{arrow.label_at[1]}"{size}>{escape(arrow.label)}</text>'
     return f'<g class="a {arrow.kind}"{data}><path d="{path}"/><path class="w" d="{head}"/>{text}</g>'
 
 

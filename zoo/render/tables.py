@@ -20,27 +20,34 @@ def markdown_table(header: Sequence[str], rows: Iterable[Sequence[str]], right: 
     return "\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n"
 
 
-def totals_table(numbers: Numbers) -> str:
-    """Returns the totals of a network, one per row, exact and short."""
+def totals_rows(numbers: Numbers) -> tuple[tuple[str, str, str, str], ...]:
+    """Returns the totals of a network: for each the field that it comes from, its name, and its exact and short value."""
     n = numbers
-    rows = [
-        ("input", shape_text(n.input_shape), ""),
-        ("parameters", exact(n.params), short_count(n.params)),
-        ("trainable parameters", exact(n.trainable_params), short_count(n.trainable_params)),
-        ("MACs", exact(n.macs), short_count(n.macs)),
-        ("FLOPs (2 × MACs)", exact(n.flops), short_count(n.flops)),
-        ("weights", f"{exact(n.weight_bytes)} bytes", short_bytes(n.weight_bytes)),
-        ("weights as float16 or bfloat16", f"{exact(2 * n.params)} bytes", short_bytes(2 * n.params)),
-        ("inference peak of activations", f"{exact(n.peak_bytes)} bytes", f"{short_bytes(n.peak_bytes)} at `{n.peak_layer}`"),
-        ("sum of all layer outputs", f"{exact(n.activation_bytes)} bytes", short_bytes(n.activation_bytes)),
+    return (
+        ("input_shape", "input", shape_text(n.input_shape), ""),
+        ("params", "parameters", exact(n.params), short_count(n.params)),
+        ("trainable_params", "trainable parameters", exact(n.trainable_params), short_count(n.trainable_params)),
+        ("macs", "MACs", exact(n.macs), short_count(n.macs)),
+        ("flops", "FLOPs (2 × MACs)", exact(n.flops), short_count(n.flops)),
+        ("weight_bytes", "weights", f"{exact(n.weight_bytes)} bytes", short_bytes(n.weight_bytes)),
+        ("half_weight_bytes", "weights as float16 or bfloat16", f"{exact(2 * n.params)} bytes", short_bytes(2 * n.params)),
+        ("peak_bytes", "inference peak of activations", f"{exact(n.peak_bytes)} bytes", short_bytes(n.peak_bytes)),
+        ("peak_layer", "layer during which it happens", n.peak_layer, ""),
+        ("activation_bytes", "sum of all layer outputs", f"{exact(n.activation_bytes)} bytes", short_bytes(n.activation_bytes)),
         (
+            "training_activation_bytes",
             "kept for the backward pass, per image",
             f"{exact(n.training_activation_bytes)} bytes",
             short_bytes(n.training_activation_bytes),
         ),
-        ("receptive field", field_text(n.receptive_field), ""),
-        ("layers", exact(n.layers), ""),
-    ]
+        ("receptive_field", "receptive field", field_text(n.receptive_field), ""),
+        ("layers", "layers", exact(n.layers), ""),
+    )
+
+
+def totals_table(numbers: Numbers) -> str:
+    """Returns the totals of a network, one per row, exact and short."""
+    rows = [(name, value, short) for _, name, value, short in totals_rows(numbers)]
     return markdown_table(("number", "exact", "short"), rows, right=(1, 2))
 
 

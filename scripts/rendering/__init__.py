@@ -1,0 +1,1 @@
+"""How generated files are kept fresh: what each depends on, what was made of it, and processes that make the rest."""

@@ -1,0 +1,110 @@
+"""What each generated file depends on, as checksums: sources, the catalog's rows, versions of packages, settings of Keras.
+
+A dependency too many costs time, one that is missed leaves a stale page. So an entry depends on every module of the zoo but
+other families' and the command line's, and a page about the whole catalog on all of them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import subprocess
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pages.source import family_module
+
+from rendering.files import digest, mark_of, read, stamps
+from rendering.inputs import package_versions, source_files
+from zoo import catalog
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from zoo.entry import Entry
+
+PACKAGES = ("keras", "tensorflow", "jax", "numpy", "keras-cv", "pydot", "pygraphviz", "graphviz")
+"""Packages whose versions may change what is rendered."""
+
+APART = ("__main__.py", "cli.py", "catalog.json")
+"""Files of `zoo` that no page is made with, and the catalog, whose rows count one by one."""
+
+
+class Keys:
+    """The keys of all jobs for the sources as they are now.
+
+    Attributes:
+        root: Folder of the repository, with `zoo` and `scripts`.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.families = root / "zoo" / "architectures"
+        self.zoo = [path for path in source_files(root / "zoo") if path.relative_to(root / "zoo").as_posix() not in APART]
+        self.pages = [*source_files(root / "scripts" / "pages"), root / "scripts" / "rendering" / "makers.py"]
+        self.stamps = stamps(self._sources)
+
+    def entry(self, entry: Entry) -> str | None:
+        """Returns the key of an entry's own files; None for one of another package, whose sources are not known."""
+        family = family_module(entry)
+        if family is None:
+            return None
+        return _key(self._shared, self._family(family), entry, catalog.stored_rows(family))
+
+    def family(self, module: str, entries: Iterable[Entry]) -> str:
+        """Returns the key of the page with a family's source."""
+        return _key(self._shared, self._family(module), tuple(entries))
+
+    def whole(self, entries: Iterable[Entry]) -> str | None:
+        """Returns the key of a page about all entries."""
+        entries = tuple(entries)
+        if any(family_module(entry) is None for entry in entries):
+            return None
+        rows = [catalog.stored_rows(module) for module in catalog.family_modules()]
+        return _key(digest([*self.zoo, *self.pages], self.root), self._environment, entries, rows)
+
+    def still_hold(self) -> bool:
+        """Tells whether no source was touched since; what was made meanwhile may be of another version, put back since."""
+        return self.stamps == stamps(self._sources)
+
+    @property
+    def _sources(self) -> list[Path]:
+        return [*self.zoo, *self.pages, self.root / "zoo" / "catalog.json"]
+
+    @cached_property
+    def _shared(self) -> str:
+        own = [path for path in self.zoo if path.parent != self.families or path.name.startswith("_")]
+        return _key(digest([*own, *self.pages], self.root), self._environment)
+
+    @cached_property
+    def _environment(self) -> dict[str, Any]:
+        home = Path(os.environ.get("KERAS_HOME", Path.home() / ".keras"))
+        settings = read(home / "keras.json")
+        return {
+            "versions": package_versions(PACKAGES),
+            "backend": os.environ.get("KERAS_BACKEND", ""),
+            "settings": mark_of(settings) if settings else None,
+            "program": _dot_program(),
+        }
+
+    def _family(self, module: str) -> str:
+        return digest([self.families / f"{module}.py"], self.root)
+
+
+def _dot_program() -> str:
+    """Returns the version of the `dot` that draws where pygraphviz is missing."""
+    try:
+        import pygraphviz  # noqa: F401
+    except (ImportError, OSError):
+        try:
+            return subprocess.run(["dot", "-V"], capture_output=True, text=True, check=False).stderr.strip()
+        except OSError:
+            return "none"
+    return ""
+
+
+def _key(*parts: Any) -> str:
+    """Returns a checksum over texts, entries and what JSON can hold."""
+    return hashlib.sha256(json.dumps(parts, default=repr, sort_keys=True).encode()).hexdigest()
