@@ -109,11 +109,10 @@ def test_the_page_chooses_the_input_that_zoo_diff_chooses():
             "ndim": entry.ndim,
             "channels": entry.analysis_shape[-1],
             "multiples": entry.config.size_multiples,
-            "fixed": False,
+            "fixed": not entry.config.takes_open_sizes,
             "tables": [],
         }
         for entry in ENTRIES
-        if entry.config.takes_open_sizes
     }
     program = """Object.entries(given).flatMap(([name, a]) =>
       Object.entries(given).map(([other, b]) => [name, other, zooDiff.common(a, b)]))"""

@@ -194,6 +194,18 @@ def test_the_script_says_what_is_wrong_with_an_input(name, shape, message):
     assert message in text
 
 
+def test_the_script_adds_margins_and_names_the_first_of_equal_peaks():
+    data = held(parts("resunet-v1-d3-f8")[2])
+    data["peak"] = [[0, 3, "small"], [2, 8, "first"], [10, 0, "second"], [0, 10, "third"]]
+    data["blocks"][0]["shape"] = [[3, 2], [-1, 4], 7]
+    program = """
+        const found = input.shapes.map((shape) => zooData.at(input.data, shape));
+        return found.map(({ peak, blocks }) => [peak.bytes, peak.layer, blocks[0].shape]);
+    """
+    found = in_page(program, {"data": data, "shapes": [[4, 4, 3], [4, 8, 3]]})
+    assert found == [[10, "first", [5, 3, 7]], [20, "third", [5, 7, 7]]]
+
+
 def test_the_script_loads_each_file_once_and_says_what_is_missing():
     url = "file:///a/site/models/data/{}.js".format
     program = """

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 import sys
+from html import unescape
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -255,18 +257,20 @@ def test_entries_of_other_packages_are_made_every_time_and_have_no_source_page(a
 @pytest.mark.parametrize("name", zoo.list_models()[::9])
 def test_the_link_to_a_builder_leads_to_its_first_line(name):
     entry = zoo.info(name)
-    page, _, line = builder_link(entry).partition("#__codelineno-0-")
+    page, _, line = builder_link(entry).partition("#line-")
     module = page.removeprefix("source/").removesuffix(".html")
     assert family_module(entry) == module
     text = (ROOT / "zoo" / "architectures" / f"{module}.py").read_text().splitlines()
     assert text[int(line) - 1].startswith("def build(config:")
 
 
-def test_a_source_page_has_the_whole_file_and_leads_back_to_the_entries(monkeypatch, tmp_path):
-    code = '"""Doc with ``` and ````."""\n\nX = 1\n'
+def test_a_source_page_has_every_line_and_leads_back_to_the_entries(monkeypatch, tmp_path):
+    code = '\n"""Doc <b> & ``` of\n\ntwo lines."""\n\n\nX = "-->" \n'
     (tmp_path / "nets.py").write_text(code)
     monkeypatch.setattr("pages.source.FAMILIES_FOLDER", str(tmp_path))
     page = source_page("nets", [zoo.info("unet"), zoo.info("unet-d5-f32")])
-    assert f'\n````` {{ .python linenums="1" }}\n{code}`````\n' in page  # a fence longer than any in the code
+    lines = re.findall(r'<span id="line-(\d+)"><span class="linenos" data-linenos="(\d+) "></span>(.*?)\n</span>', page)
+    assert [(int(number), shown) for number, shown, _ in lines] == [(k, str(k)) for k in range(1, 8)]
+    assert "\n".join(unescape(re.sub("<[^>]*>", "", text)) for _, _, text in lines) + "\n" == code
     assert "[unet-d5-f64](../unet-d5-f64.md), [unet-d5-f32](../unet-d5-f32.md)" in page
     assert "search: {exclude: true}" in page.split("---")[1]

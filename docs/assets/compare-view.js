@@ -74,7 +74,7 @@
     });
     const { delta, ratio } = diff.totals.receptive_field;
     rows.push(row("receptive field", ...fields, delta, ratio, exact, " px"));
-    return table("Totals of both networks", ["number", diff.a.name, diff.b.name, "difference", "ratio"], rows, "zoo-totals");
+    return table("Totals of both networks", ["number", diff.a.name, diff.b.name, "difference", "ratio"], rows, "zoo-pair-totals");
   };
 
   // Blocks ------------------------------------------------------------------------------------------------------------
@@ -126,7 +126,7 @@
       block.removed_layers.length || block.added_layers.length
         ? element(
             "div",
-            { class: "zoo-layers" },
+            { class: "zoo-sides" },
             layerList("− only in ", diff.a.name, block.removed_layers),
             layerList("+ only in ", diff.b.name, block.added_layers)
           )

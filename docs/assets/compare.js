@@ -4,7 +4,7 @@
   "use strict";
 
   const form = document.querySelector(".zoo-pair");
-  const said = document.querySelector(".zoo-said");
+  const said = document.querySelector(".zoo-pair-said");
   const result = document.querySelector(".zoo-compare");
   if (!form || !said || !result || !window.zooData || !window.zooDiff || !window.zooCompareView) return;
 

@@ -89,13 +89,11 @@
   };
 
   // The blocks of an entry by place, each with its numbers and its layers: how often there is each kind.
-  const blocksOf = ({ data, layers, numbers }) => {
+  const blocksOf = ({ data, numbers }) => {
     const found = new Map();
     data.blocks.forEach((block, k) => {
       const kinds = new Map();
-      for (let i = 0; i < layers.blocks[k].length; i += 2) {
-        kinds.set(JSON.stringify(layers.kinds[layers.blocks[k][i]]), layers.blocks[k][i + 1]);
-      }
+      for (let i = 0; i < block.kinds.length; i += 2) kinds.set(JSON.stringify(data.kinds[block.kinds[i]]), block.kinds[i + 1]);
       const { shape, macs, bytes } = numbers.blocks[k];
       found.set(JSON.stringify(place(block)), { ...block, shape, macs, output_bytes: bytes, kinds });
     });

@@ -1,25 +1,21 @@
 """The page on which any two entries are compared, and the data file of an entry that only this page needs.
 
 `docs/models/data/NAME.layers.js` is one line, `zooData("NAME.layers",{...});`, and adds to the entry's data file (see
-scripts/pages/data.py) what zoo.diff compares beside sizes:
+scripts/pages/data.py) what zoo.diff says besides:
 
     field        receptive field per axis: [smallest, largest], or null for the whole input; empty where it is not known
     unsupported  what was not understood
-    kinds        rows of operation, detail, channels (0: not stated), parameters: zoo.analysis.kinds.LayerKind
-    blocks       for each block, in the order of the data file: index and count of each kind of layer, in turn: [0, 2, 3, 1]
     skips        rows of kind, source block, target block
 """
 
 from __future__ import annotations
 
 import json
-from dataclasses import astuple
 from html import escape
 from typing import TYPE_CHECKING
 
 from pages.catalog import density
 from pages.template import NOTE
-from zoo.analysis.kinds import kinds_of
 from zoo.render.diff_tables import ratio_text
 from zoo.render.links import SKIPS, links_of
 from zoo.render.units import exact, field_text, short_count
@@ -41,8 +37,9 @@ SCRIPTS = """<script src="../assets/data.js"></script>
 _INTRO = """Both are counted at one input size, each with its own channels. Blocks are aligned by their place in the U: encoder
 and decoder by level, the bottleneck with the bottleneck. Within a block the layers are compared as a set with counts, without
 names and spatial sizes, so their order and how they are connected is not seen.
-[`zoo diff`](../reference/cli.md) and [`zoo.diff`](../reference/python.md#zoo.diff) do the same for networks of any size, listed
-or not. [What the numbers mean](../guide/numbers.md)."""
+The command `zoo diff` and the function `zoo.diff` do the same for networks of any size, listed or not: see
+[command line](../reference/cli.md), [Python](../reference/python.md#zoo.diff), [what the numbers mean](../guide/numbers.md).
+{: .zoo-intro }"""
 
 _NOSCRIPT = """<noscript><p>To choose two entries here, allow scripts in your browser. Without them, <code>zoo diff NAME
 OTHER</code> prints the same comparison, and the table below compares the default of every family with that of
@@ -53,18 +50,10 @@ spellcheck="false"></label>"""
 
 
 def layers_file(entry: Entry, report: Report) -> str:
-    """Returns the file with the layers and skips of an entry: one line of ASCII."""
-    kinds = kinds_of(report)
-    order = sorted({kind for counts in kinds.values() for kind in counts})
-    place = {kind: k for k, kind in enumerate(order)}
+    """Returns the file of an entry that only this page needs: one line of ASCII."""
     data = {
         "field": report.receptive_field,
         "unsupported": report.unsupported,
-        "kinds": [astuple(kind) for kind in order],
-        "blocks": [
-            [number for kind in sorted(kinds[block.name]) for number in (place[kind], kinds[block.name][kind])]
-            for block in report.blocks
-        ],
         "skips": [(link.kind, link.source, link.target) for link in links_of(report) if link.kind in SKIPS],
     }
     text = json.dumps(data, separators=(",", ":")).replace("</", "<\\/")
@@ -99,7 +88,7 @@ def form_html(entries: Sequence[Entry]) -> str:
         '<label>Input size<select name="input" autocomplete="off" disabled><option>–</option></select></label>',
         f'<datalist id="zoo-names">\n{options}\n</datalist>',
         "</form>",
-        '<p class="zoo-said" role="status" data-search-exclude hidden></p>',
+        '<p class="zoo-pair-said" role="status" data-search-exclude hidden></p>',
     ]
     return "\n".join(parts)
 

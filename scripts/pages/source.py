@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import inspect
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pages.as_is import as_is
 from pages.template import NOTE
 from zoo.catalog import FAMILIES_FOLDER
 from zoo.registry import builder_of
@@ -17,9 +17,6 @@ if TYPE_CHECKING:
     from zoo.entry import Entry
 
 PACKAGE = "zoo.architectures"
-
-LINE = "#__codelineno-0-"
-"""Fragment that `pymdownx.highlight` gives to the lines of the first code of a page, before the number of the line."""
 
 
 def family_module(entry: Entry) -> str | None:
@@ -37,18 +34,35 @@ def builder_link(entry: Entry) -> str:
     if module is None:
         return ""
     _, line = inspect.getsourcelines(inspect.unwrap(builder_of(entry.config)))
-    return f"source/{module}.html{LINE}{line}"
+    return f"source/{module}.html#line-{line}"
 
 
 def source_page(module: str, entries: Iterable[Entry]) -> str:
     """Returns the Markdown page, one folder below the entries' pages, with the whole file and links to its entries."""
     code = (Path(FAMILIES_FOLDER) / f"{module}.py").read_text(encoding="utf-8")
-    fence = "`" * max(3, 1 + max(map(len, re.findall("`+", code)), default=0))
     links = ", ".join(f"[{entry.name}](../{entry.name}.md)" for entry in entries)
     parts = [
         f"---\ntitle: Source of {module}\nsearch: {{exclude: true}}\nhide: [navigation, toc]\n---\n{NOTE}",
         f"# Source of {module}",
         f"The file `zoo/architectures/{module}.py`, which describes and builds {links}.",
-        f'{fence} {{ .python linenums="1" }}\n{code.rstrip()}\n{fence}',
+        as_is(code_html(code)),
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def code_html(code: str) -> str:
+    """Returns Python code in the colours of the site's code, with a number and an id for each line: `line-1` and so on.
+
+    `pymdownx.highlight` can give ids to lines, but then to those of every code of the site, some of them twice.
+    """
+    from pygments import highlight  # type: ignore[import-untyped]
+    from pygments.formatters import HtmlFormatter  # type: ignore[import-untyped]
+    from pygments.lexers import PythonLexer  # type: ignore[import-untyped]
+
+    lines = highlight(code, PythonLexer(stripnl=False), HtmlFormatter(nowrap=True)).rstrip("\n").split("\n")
+    width = len(str(len(lines)))
+    numbered = (
+        f'<span id="line-{number}"><span class="linenos" data-linenos="{number:>{width}} "></span>{line}\n</span>'
+        for number, line in enumerate(lines, start=1)
+    )
+    return f'<div class="highlight zoo-source"><pre><span></span><code>{"".join(numbered)}</code></pre></div>'

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from zoo.entry import Entry
 
-PACKAGES = ("keras", "tensorflow", "jax", "numpy", "keras-cv", "pydot", "pygraphviz", "graphviz")
+PACKAGES = ("keras", "tensorflow", "jax", "numpy", "keras-cv", "pydot", "pygraphviz", "graphviz", "Pygments")
 """Packages whose versions may change what is rendered."""
 
 APART = ("__main__.py", "cli.py", "catalog.json")

@@ -16,6 +16,7 @@ SIZES = {
     "unet3plus-d3-f4": ((16, 16, 3), (32, 64, 3)),
     "resunet-plus-plus-d4-f8": ((64, 64, 3), (96, 64, 3)),
     "deep-resunet-bilinear-d4-f4": ((64, 64, 3), (61, 75, 3)),  # resizes and crops to what the sizes ask for
+    "resenc-unet-d4-f4": ((8, 8, 1), (16, 16, 1)),  # pads 2 x 2 to 4 x 4, which is a size of the network, and 4 x 4 to 6 x 6
     "segresnet-3d-f8": ((16, 16, 16, 4), (24, 16, 32, 4)),
 }
 

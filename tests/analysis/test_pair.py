@@ -6,7 +6,7 @@ import keras
 import pytest
 
 import zoo
-from zoo.analysis.pair import analyze_pair
+from zoo.analysis.pair import _candidates, _Network, analyze_pair
 
 
 def shapes(a, b, input_shape=None):
@@ -45,6 +45,12 @@ class TestOwnSizes:
     )
     def test_else_the_smaller_one_that_both_take(self, a, b, sizes):
         assert {shape[:-1] for shape in shapes(a, b)} == {sizes}
+
+    def test_a_network_that_is_made_for_one_size_stays_at_it(self):
+        made, other = _Network.of("mitb0-unet"), _Network.of("resenc-unet-d6-f32")
+        assert [made.takes(sizes) for sizes in ((256, 256), (128, 128))] == [True, False]
+        assert [other.takes(sizes) for sizes in ((256, 256), (128, 128))] == [True, True]
+        assert _candidates(made, other) == _candidates(other, made) == [(128, 128), (256, 256)]
 
     @pytest.mark.parametrize(
         ("a", "b"),

@@ -137,6 +137,7 @@ RESIZED = {
 @given(st.lists(st.sampled_from(sorted(RESIZED)), min_size=1, max_size=5))
 def test_any_chain_of_operations(names):
     """Where formulas come out, they hold at every allowed size, whatever stands in the chain."""
+
     def build(x):
         for name in names:
             x = RESIZED[name](x)
@@ -175,6 +176,7 @@ class Foreign(layers.Layer):
         lambda x: x[:, ::2, ::2],
         lambda x: x[:, :4],
         lambda x: layers.Permute((2, 1, 3))(x),
+        lambda x: layers.EinsumDense("...c,cd->...d", (4,))(x),
         lambda x: layers.Resizing(4, 4)(x),
         lambda x: layers.CenterCrop(4, 4)(x),
         lambda x: x * layers.GlobalMaxPooling2D(keepdims=True)(layers.AdaptiveAveragePooling2D(2)(x)),
@@ -188,6 +190,22 @@ class Foreign(layers.Layer):
 def test_there_are_no_formulas_for_what_is_not_provable(build):
     graph = analyze(net(build, (8, 8)), (8, 8, 3)).graph
     assert scaling(graph) is None
+
+
+def test_there_are_no_formulas_where_levels_depend_on_the_size():
+    """What is resized has the level of the first tensor of its size; with 3 cells along an axis that is the padded one."""
+
+    def build(x):
+        low = layers.Conv2D(4, 3, 4, padding="same", name="low")(x)
+        padded = layers.ReLU(name="act")(layers.ZeroPadding2D(((3, 0), (3, 0)), name="pad")(low))
+        weights = layers.GlobalAveragePooling2D(keepdims=True, name="pool")(padded)
+        return layers.Multiply()([layers.UpSampling2D(2, interpolation="bilinear", name="up")(low), weights])
+
+    model = net(build)
+    reports = [analyze(model, (4 * n, 4 * n, 3)) for n in (2, 3, 4)]
+    levels = [{row.name: row.level for row in report.per_layer} for report in reports]
+    assert [level["up"] == level["low"] for level in levels] == [False, True, False]
+    assert scaling(analyze(model, (8, 8, 3)).graph) is None
 
 
 def test_there_are_no_formulas_for_several_inputs():

@@ -17,8 +17,8 @@ A, B = "resunet-v1-d5-f64", "deep-resunet-d4-f64"
 
 def totals(page) -> dict[str, list[str]]:
     """Returns the cells of each row of the totals by its label, once they are there."""
-    page.locator(".zoo-totals").wait_for()
-    rows = page.locator(".zoo-totals tbody tr").all()
+    page.locator(".zoo-pair-totals").wait_for()
+    rows = page.locator(".zoo-pair-totals tbody tr").all()
     return {row.locator("th").inner_text(): row.locator("td").all_inner_texts() for row in rows}
 
 
@@ -29,7 +29,7 @@ def state(page) -> dict[str, str]:
 
 def said(page, text: str) -> None:
     """Waits until the status line says something."""
-    page.locator(".zoo-said", has_text=text).wait_for()
+    page.locator(".zoo-pair-said", has_text=text).wait_for()
 
 
 def test_an_address_is_a_pair(visit):
@@ -73,7 +73,7 @@ def test_a_pair_is_chosen_by_keys_and_kept_in_the_address(visit):
 def test_back_from_an_entry_finds_the_pair_again(visit):
     page = visit(f"{PAGE}?a=unet&b=resunet-v2")
     said(page, "unet-d5-f64 against resunet-v2-d5-f64")
-    page.get_by_role("link", name="What the numbers mean").click()
+    page.get_by_role("link", name="what the numbers mean").click()
     page.go_back()
     said(page, "unet-d5-f64 against resunet-v2-d5-f64")
 
@@ -84,7 +84,7 @@ def test_a_wrong_name_gets_near_ones_to_choose(visit):
     field = page.get_by_label("Second network")
     assert field.get_attribute("aria-invalid") == "true"
     assert page.locator(".zoo-compare").is_hidden()
-    page.locator(".zoo-said").get_by_role("button").first.press("Enter")
+    page.locator(".zoo-pair-said").get_by_role("button").first.press("Enter")
     said(page, f"{A} against resunet-v2-")
     assert field.get_attribute("aria-invalid") is None
     assert page.locator(".zoo-compare").is_visible()
@@ -148,7 +148,7 @@ def test_on_a_telephone_nothing_sticks_out(visit):
 
 def test_without_scripts_the_families_are_compared(visit):
     page = visit(PAGE, scripts=False)
-    assert page.get_by_text("allow scripts in your browser").is_visible()
+    assert page.locator("noscript p", has_text="allow scripts in your browser").is_visible()
     assert page.locator(".zoo-pair").is_hidden()
     row = page.locator(".zoo-families tr", has=page.get_by_role("link", name="resunet-v2-d5-f64", exact=True))
     v1, v2 = (zoo.info(name).numbers for name in ("resunet-v1", "resunet-v2"))

@@ -210,6 +210,18 @@ def test_a_folder_that_may_not_be_written(tmp_path: Path) -> None:
         zoo.plot(own_model(), tmp_path / "net.svg")
 
 
+def test_the_command_has_the_same_options(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys) -> None:
+    from zoo.cli import main
+
+    out = tmp_path / "u.svg"
+    options = ["--input-shape", "32,48,3", "--metric", "params"]
+    monkeypatch.setattr("sys.argv", ["zoo", "plot", SMALL, str(out), *options])
+    with pytest.raises(SystemExit, match="0"):
+        main()
+    assert capsys.readouterr().out == f"{out}\n"
+    assert out.read_text() == zoo.plot(SMALL, input_shape=(32, 48, 3), metric="params").svg
+
+
 # --- engines of graphviz ---
 
 
@@ -367,7 +379,12 @@ def test_an_image_and_a_piece_of_a_page(kind: str, pictures) -> None:
     assert not re.search(r"<\?|<!DOCTYPE", html)
     shown = ElementTree.fromstring(html)
     assert shown.tag == {"u": "{http://www.w3.org/2000/svg}svg", "graph": "div"}[kind]
-    assert "max-width:100%" in shown.get("style") if kind == "u" else "overflow:auto" in shown.get("style")
+    if kind == "u":
+        assert "max-width:100%" in shown.get("style")
+        return
+    width = float(shown[0].get("viewBox").split()[2])
+    assert "overflow:auto" in shown.get("style")
+    assert f"min-width:{width / 2:.0f}px" in shown[0].get("style")
 
 
 def test_pictures_in_one_page_do_not_clash(pictures) -> None:

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
 _SIZE_IN_DETAIL = frozenset("Reshape ops.Reshape ops.Squeeze ops.ExpandDims Resizing ResizeLike ops.Resize".split())
 _ONLY_SIZE_IN_DETAIL = frozenset({"CenterCrop"})
-_GRID_KINDS = frozenset("slide spread repeat resize pick adaptive".split())
+_GRID_WINDOWS = frozenset("slide spread repeat resize pick adaptive cells".split())
+_GRID_OPS = frozenset("ZeroPadding Cropping CenterCrop ops.Pad".split())
 
 
 @dataclass(frozen=True, kw_only=True, order=True)
@@ -63,9 +64,10 @@ def _detail(node: Node) -> str:
 
 
 def _grids(graph: Graph) -> set[Shape]:
-    """Returns the spatial sizes of images: of the inputs, of what convolutions, pooling and resizing make, and one position."""
+    """Returns the spatial sizes of images: of inputs, of what slides, resizes, pads or crops, and a single position."""
     found = {graph.shape_of[tensor][:-1] for tensor in graph.inputs} | {(1,) * graph.ndim}
     for node in graph.nodes:
-        if node.windows and len(node.shape) == graph.ndim + 1 and all(window.kind in _GRID_KINDS for window in node.windows):
+        of_windows = node.windows and all(window.kind in _GRID_WINDOWS for window in node.windows)
+        if len(node.shape) == graph.ndim + 1 and (of_windows or kind_of(node.op) in _GRID_OPS):
             found.add(node.shape[:-1])
     return found

@@ -62,11 +62,13 @@ class _Network:
         source: What `analyze` takes, or a report.
         shape: Its own input; None for a model with several inputs or none, which is analysed as it is.
         open: Whether that size is only a guess, because it takes others.
+        config: Of a name or a config.
     """
 
     source: Any
     shape: tuple[int, ...] | None
     open: bool = False
+    config: ModelConfig | None = None
 
     @classmethod
     def of(cls, source: Any) -> _Network:
@@ -75,9 +77,10 @@ class _Network:
         if isinstance(source, str):
             from zoo.registry import info
 
-            return cls(source=source, shape=info(source).analysis_shape)
+            entry = info(source)
+            return cls(source=source, shape=entry.analysis_shape, config=entry.config)
         if isinstance(source, ModelConfig):
-            return cls(source=source, shape=default_analysis_shape(source), open=None in source.input_shape)
+            return cls(source=source, shape=default_analysis_shape(source), open=None in source.input_shape, config=source)
         inputs: Any = getattr(source, "inputs", None) or ()
         built = tuple(inputs[0].shape[1:]) if len(inputs) == 1 else ()
         if len(built) < 2 or built[-1] is None:
@@ -96,11 +99,12 @@ class _Network:
             return False
         if sizes == self.sizes:
             return True
-        config = self._config()
-        if config is None:
+        if self.config is None:
             return self.open and not isinstance(self.source, Report)
+        if not self.config.takes_open_sizes:  # at another size it is another network
+            return False
         try:
-            config.replace(input_shape=(*sizes, self.shape[-1]))
+            self.config.replace(input_shape=(*sizes, self.shape[-1]))
         except ConfigError:
             return False
         return True
@@ -118,10 +122,3 @@ class _Network:
             )
             raise AnalysisError(message)
         return self.source
-
-    def _config(self) -> ModelConfig | None:
-        if isinstance(self.source, str):
-            from zoo.registry import info
-
-            return info(self.source).config
-        return self.source if isinstance(self.source, ModelConfig) else None

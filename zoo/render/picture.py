@@ -57,11 +57,19 @@ class Picture:
         return self.svg
 
     def _repr_html_(self) -> str:
-        """What a notebook shows in its page: the U fits the width, the graph, which is long, scrolls in a frame."""
+        """What a notebook shows in its page: the U fits the width; the graph, which is long, scrolls in a frame."""
         svg = _with_own_ids(self.svg[self.svg.index("<svg") :])
         if self.kind == "u":
-            return svg.replace("<svg ", '<svg style="max-width:100%;height:auto" ', 1)
+            return _styled(svg, "max-width:100%;height:auto")
+        found = re.search(r'viewBox="\S+ \S+ ([\d.]+)', svg)
+        width = float(found[1]) if found else 0
+        # Not below half its size, so that it can be read; smaller than it is, so that its first layer is in sight.
+        svg = _styled(svg, f"width:100%;min-width:{width / 2:.0f}px;max-width:{width:.0f}px;height:auto")
         return f'<div style="max-height:80vh;overflow:auto">{svg}</div>'
+
+
+def _styled(svg: str, style: str) -> str:
+    return svg.replace("<svg ", f'<svg style="{style}" ', 1)
 
 
 @overload
