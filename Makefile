@@ -39,7 +39,7 @@ check: $(DONE) ## Format check, lint, types, tests, stored numbers and docs: wha
 numbers: $(DONE) ## Recompute the stored numbers of every entry
 	$(BIN)/python scripts/update_catalog.py
 
-bench: $(DONE) ## Measure import, build and analysis, each against a yardstick
+bench: $(DONE) ## Measure import, build, analysis and pages, each against a yardstick
 	$(BIN)/python scripts/bench.py $(ARGS)
 
 parity: $(DONE) $(PARITY)/.installed ## Compare with the original code in PyTorch, which goes into .venv-parity (about 6 GB)

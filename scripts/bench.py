@@ -1,4 +1,4 @@
-"""Times the zoo, each against a yardstick in the same run: import and listing, building, analysing.
+"""Times the zoo, each against a yardstick in the same run: import and listing, building, analysing, rendering.
 
 Both sides of a comparison are taken in turn, round by round; a ratio is that of one round. The table gives medians and, for
 the ratio, its smallest and largest value. `--json` prints `[{"what", "ours_s", "yardstick", "yardstick_s", "ratios", "aim",
@@ -175,6 +175,20 @@ def comparisons() -> Iterator[Comparison]:
         return build_weightless(config)
 
     yield compare("zoo.analyze(name)", lambda: zoo.analyze(NAME), "symbolic build", symbolic, "<= 50 ms", 15)
+    yield from page_comparisons(symbolic)
+
+
+def page_comparisons(symbolic: Callable[[], Any]) -> Iterator[Comparison]:
+    """Yields what pages cost: all files of an entry, and a site in which nothing changed, which is made first."""
+    from rendering.makers import entry_files
+
+    import zoo
+
+    entry = zoo.info(NAME)
+    yield compare("files of an entry", lambda: entry_files(entry), "symbolic build", symbolic, "<= 3", 9)
+    python, folder = sys.executable, Path(__file__).parent
+    site = process("sh", "-c", f"'{python}' '{folder}/render.py' && '{python}' '{folder}/build_site.py'")
+    yield compare("make site, unchanged", site, "python -c pass", process(python, "-c", "pass"), "<= 5000 ms", 5)
 
 
 def show(results: list[Comparison]) -> None:

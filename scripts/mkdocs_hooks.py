@@ -28,8 +28,8 @@ def on_page_content(html: str, page: Page, **_: Any) -> str:
 
 
 def on_post_page(output: str, page: Page, **_: Any) -> str:
-    """Puts back what was taken out."""
-    return put_back(output, _parts[page.file.src_uri])
+    """Puts back what was taken out, and names the theme's search dialog, as every dialog needs a name."""
+    return put_back(output.replace('role="dialog">', 'role="dialog" aria-label="Search">'), _parts[page.file.src_uri])
 
 
 @event_priority(-100)  # after the search has written its index

@@ -118,7 +118,8 @@
         "p",
         {},
         blockLink(network, block[side]),
-        `: output ${shapeText(shape)}, ${exact(block.layers[side])} layers, ${exact(block.params[side])} parameters, `,
+        `: output ${shapeText(shape)}, ${exact(block.layers[side])} ${block.layers[side] === 1 ? "layer" : "layers"}, `,
+        `${exact(block.params[side])} parameters, `,
         `${exact(block.macs[side])} MACs, ${shortBytes(block.output_bytes[side])} activations`
       )
     );

@@ -25,8 +25,9 @@ if TYPE_CHECKING:
     from zoo.analysis import Report
     from zoo.config import ModelConfig
     from zoo.entry import Entry, Reference
+    from zoo.render.diagram import Metric
 
-METRIC = "macs"
+METRIC: Metric = "macs"
 AXES = {2: ("height", "width"), 3: ("depth", "height", "width")}
 
 
