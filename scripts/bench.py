@@ -11,8 +11,10 @@ import argparse
 import gc
 import json
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -175,7 +177,42 @@ def comparisons() -> Iterator[Comparison]:
         return build_weightless(config)
 
     yield compare("zoo.analyze(name)", lambda: zoo.analyze(NAME), "symbolic build", symbolic, "<= 50 ms", 15)
+    yield from drawing_comparisons()
     yield from page_comparisons(symbolic)
+
+
+DRAWN = (NAME, "resunet-plus-plus", "unet3plus", "resnet101-unet", "resenc-unet-3d", "mednext-s")
+"""Entries of few and of many layers, whose pictures are timed."""
+
+
+def drawing_comparisons() -> Iterator[Comparison]:
+    """Yields for some entries what both pictures cost as SVG, each against Keras' plot_model to PNG where `dot` is there."""
+    import keras
+
+    import zoo
+    from zoo.registry import build_weightless
+
+    if shutil.which("dot") is None:
+        print("no `dot` on PATH: plot_model cannot draw, so pictures are not compared with it", file=sys.stderr)
+        return
+    for name in DRAWN:
+        entry = zoo.info(name)
+        model = build_weightless(entry.config.replace(input_shape=entry.analysis_shape))
+
+        def keras_png(model: Any = model) -> Any:
+            with tempfile.TemporaryDirectory() as folder:
+                return keras.utils.plot_model(
+                    model, f"{folder}/net.png", show_shapes=True, show_layer_names=True, splines="spline"
+                )
+
+        def u(model: Any = model) -> Any:
+            return zoo.plot(model)
+
+        def graph(model: Any = model) -> Any:
+            return zoo.plot(model, kind="graph")
+
+        yield compare(f"U {entry.name}", u, "plot_model to PNG", keras_png, ">= 5", 3)
+        yield compare(f"graph {entry.name}", graph, "plot_model to PNG", keras_png, ">= 1", 3)
 
 
 def page_comparisons(symbolic: Callable[[], Any]) -> Iterator[Comparison]:

@@ -124,6 +124,12 @@ def test_the_page_chooses_the_input_that_zoo_diff_chooses():
 
 
 @needs_node
+def test_there_is_no_ratio_to_nothing():
+    program = "given.map(([a, b]) => String(zooDiff.change(a, b).ratio))"
+    assert run(program, [[0, 3], [0, 0], [None, 3], [3, None], [4, 2]]) == ["null", "null", "null", "null", "0.5"]
+
+
+@needs_node
 def test_sizes_to_choose_from_suit_both():
     def data(input_shape, multiples, **others):
         ndim = len(multiples)

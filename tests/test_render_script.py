@@ -168,7 +168,7 @@ sys.path[:0] = [{scripts!r}, {root!r}]
 root = Path({root!r})
 from rendering import makers
 import zoo
-entry = zoo.info({name!r})
+entries = [zoo.info(name) for name in {names!r}]
 opened = set()
 
 def hear(event, arguments):
@@ -177,24 +177,25 @@ def hear(event, arguments):
 
 sys.addaudithook(hear)
 zoo.catalog.catalog_rows = zoo.list_models = None  # what an entry's files say of other entries would not be in its key
-makers.entry_files(entry)
+for entry in entries:
+    makers.entry_files(entry)
 opened |= {{str(module.__file__) for module in sys.modules.values() if getattr(module, "__file__", None)}}
 found = {{path for path in map(Path, opened) if root in path.parents and ".venv" not in path.parts and path.suffix != ".pyc"}}
 print("\\n".join(sorted(str(path.relative_to(root)) for path in found)))
 """
 
 
-@pytest.mark.parametrize("name", ["resunet-v1-3d-d3-f8", "mobilenetv3small-unet"])
-def test_all_that_an_entry_is_made_from_is_in_its_key(name):
-    program = WITNESS.format(scripts=str(ROOT / "scripts"), root=str(ROOT), name=name)
+def test_all_that_entries_are_made_from_is_in_their_keys():
+    names = ("resunet-v1-3d-d3-f8", "mobilenetv3small-unet")
+    program = WITNESS.format(scripts=str(ROOT / "scripts"), root=str(ROOT), names=names)
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    keys, module = Keys(ROOT), family_module(zoo.info(name))
-    own = {path for path in keys.zoo if path.parent != keys.families or path.stem in ("__init__", module)}
+    keys, families = Keys(ROOT), {family_module(zoo.info(name)) for name in names}
+    own = {path for path in keys.zoo if path.parent != keys.families or path.stem in ("__init__", *families)}
     known = {path.relative_to(ROOT).as_posix() for path in (*own, *keys.pages)}
     known |= {f"scripts/rendering/{name}.py" for name in ("__init__", "cache", "files")}  # no content comes from these
     read = set(done.stdout.split())
-    assert {f"zoo/architectures/{module}.py", "zoo/blocks.py", "scripts/pages/entry.py"} <= read
+    assert {*(f"zoo/architectures/{family}.py" for family in families), "zoo/blocks.py", "scripts/pages/entry.py"} <= read
     assert read - known - {"zoo/catalog.json"} == set()  # of which the rows of the family are in the key
 
 

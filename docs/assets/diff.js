@@ -215,7 +215,7 @@
       .map(({ name }) => name);
   };
 
-  const zooDiff = { choices, common, compare, near, resolve, takes };
+  const zooDiff = { change, choices, common, compare, near, resolve, takes };
   if (typeof module !== "undefined") module.exports = zooDiff;
   else window.zooDiff = zooDiff;
 })();
