@@ -60,7 +60,7 @@ def test_size_fields_start_at_the_stated_size_and_go_in_allowed_steps():
 def test_boxes_lead_to_the_line_where_the_network_is_built():
     entry = zoo.info("resunet-v1")
     (address,) = set(re.findall(r'href="(source/[^"]+)" class="src"', pages.entry_page(entry, zoo.analyze(entry.name))))
-    page, line = re.fullmatch(r"source/(\w+)\.html#__codelineno-0-(\d+)", address).groups()
+    page, line = re.fullmatch(r"source/(\w+)\.html#line-(\d+)", address).groups()
     source = (Path(zoo.__file__).parent / "architectures" / f"{page}.py").read_text().splitlines()
     assert source[int(line) - 1].startswith("def build(")
 

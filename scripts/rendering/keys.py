@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from pages.source import family_module
 
-from rendering.files import digest, mark_of, read, stamps
+from rendering.files import digest, read, stamps
 from rendering.inputs import package_versions, source_files
 from zoo import catalog
 
@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from zoo.entry import Entry
+
+KERAS_DEFAULTS = {"floatx": "float32", "epsilon": 1e-07, "backend": "tensorflow", "image_data_format": "channels_last"}
+"""What Keras writes into its settings where there are none yet: the first run makes the file, which changes nothing."""
 
 PACKAGES = ("keras", "tensorflow", "jax", "numpy", "keras-cv", "pydot", "pygraphviz", "graphviz", "Pygments")
 """Packages whose versions may change what is rendered."""
@@ -81,16 +84,24 @@ class Keys:
     @cached_property
     def _environment(self) -> dict[str, Any]:
         home = Path(os.environ.get("KERAS_HOME", Path.home() / ".keras"))
-        settings = read(home / "keras.json")
         return {
             "versions": package_versions(PACKAGES),
             "backend": os.environ.get("KERAS_BACKEND", ""),
-            "settings": mark_of(settings) if settings else None,
+            "settings": {**KERAS_DEFAULTS, **_keras_settings(home / "keras.json")},
             "program": _dot_program(),
         }
 
     def _family(self, module: str) -> str:
         return digest([self.families / f"{module}.py"], self.root)
+
+
+def _keras_settings(path: Path) -> dict[str, Any]:
+    """Returns what the file says; nothing where it is missing or, as for Keras, cannot be read."""
+    try:
+        found = json.loads(read(path) or b"{}")
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def _dot_program() -> str:

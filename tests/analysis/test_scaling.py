@@ -197,7 +197,7 @@ def test_there_are_no_formulas_where_levels_depend_on_the_size():
 
     def build(x):
         low = layers.Conv2D(4, 3, 4, padding="same", name="low")(x)
-        padded = layers.ReLU(name="act")(layers.ZeroPadding2D(((3, 0), (3, 0)), name="pad")(low))
+        padded = layers.Conv2D(1, 1, name="one")(layers.ZeroPadding2D(((3, 0), (3, 0)), name="pad")(low))
         weights = layers.GlobalAveragePooling2D(keepdims=True, name="pool")(padded)
         return layers.Multiply()([layers.UpSampling2D(2, interpolation="bilinear", name="up")(low), weights])
 

@@ -1,9 +1,7 @@
-"""The site that the tests look at: built by the steps of `make site`, once for as long as its sources stay as they are."""
+"""The site that the tests look at: built by the steps of `make site`, which do nothing where it is fresh."""
 
 from __future__ import annotations
 
-import fcntl
-import hashlib
 import json
 import os
 import shutil
@@ -12,13 +10,11 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-KEPT = ROOT / ".cache" / "site-for-tests"
-SOURCES = ("mkdocs.yml", "CHANGELOG.md", "README.md", "docs", "scripts", "zoo")
-STEPS = (("scripts/render.py",), ("-m", "mkdocs", "build", "--strict", "--site-dir", str(KEPT)))
+STEPS = ("scripts/render.py", "scripts/build_site.py")
 
 
 def built_site() -> Path:
-    """Returns the folder of the site; builds it first where a source changed. Workers wait for the one that builds.
+    """Returns the folder of the site, fresh; of workers that ask for it at once, one builds and the others wait.
 
     ZOO_SITE names a folder with a site that is to be looked at as it is.
 
@@ -27,16 +23,12 @@ def built_site() -> Path:
     """
     if named := os.environ.get("ZOO_SITE"):
         return Path(named).resolve(strict=True)
-    KEPT.parent.mkdir(exist_ok=True)
-    with KEPT.with_suffix(".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        digest, stamp = _digest(), KEPT.with_suffix(".digest")
-        if not (KEPT / "index.html").exists() or not stamp.exists() or stamp.read_text() != digest:
-            stamp.unlink(missing_ok=True)
-            for step in STEPS:
-                _run(step)
-            stamp.write_text(digest)
-    return KEPT
+    for step in STEPS:
+        done = subprocess.run([sys.executable, step], cwd=ROOT, capture_output=True, text=True, check=False)
+        if done.returncode:
+            message = f"`python {step}` failed with status {done.returncode}:\n{(done.stdout + done.stderr)[-4000:]}"
+            raise RuntimeError(message)
+    return ROOT / "site"
 
 
 def without_search(site: Path, target: Path) -> Path:
@@ -50,20 +42,3 @@ def without_search(site: Path, target: Path) -> Path:
             (folder / name).unlink()
             (folder / name).write_text(text)
     return target
-
-
-def _digest() -> str:
-    """Returns a digest of all that the pages are made from, but for what is itself generated."""
-    total = hashlib.sha256()
-    for path in sorted(path for source in SOURCES for path in [ROOT / source, *(ROOT / source).rglob("*")] if path.is_file()):
-        if "__pycache__" not in path.parts and ROOT / "docs" / "models" not in path.parents:
-            total.update(f"{path.relative_to(ROOT)}\0{hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
-    return total.hexdigest()
-
-
-def _run(step: tuple[str, ...]) -> None:
-    environment = {**os.environ, "NO_MKDOCS_2_WARNING": "1"}
-    done = subprocess.run([sys.executable, *step], cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
-    if done.returncode:
-        message = f"`python {' '.join(step)}` failed with status {done.returncode}:\n{(done.stdout + done.stderr)[-4000:]}"
-        raise RuntimeError(message)

@@ -352,3 +352,20 @@ def test_a_step_is_the_one_on_its_own_way_and_not_another_into_the_same_block():
         ("dec1", "dec0"): "upsample 2×2 bilinear", ("mid3", "dec1"): "upsample 4×4", ("mid3", "dec0"): "upsample 8×8",
         ("dec2", "dec0"): "upsample 4×4",
     }  # fmt: skip
+
+
+def test_a_shared_model_inside_a_model_is_a_recurrence() -> None:
+    inner_in = keras.Input((16, 16, 4))
+    inner = keras.Model(inner_in, keras.layers.Conv2D(4, 3, padding="same")(inner_in), name="inner")
+    x = inputs = keras.Input((16, 16, 4))
+    for _ in range(3):
+        x = inner(x)
+    (block,) = (block for block in zoo.analyze(keras.Model(inputs, x, name="outer")).blocks if block.name == "all0")
+    assert block.traits == ("recurrent ×3",)
+
+
+def test_any_name_gives_well_formed_svg() -> None:
+    inputs = keras.Input((8, 8, 1))
+    model = keras.Model(inputs, keras.layers.Conv2D(1, 1, name="a<b&\x07")(inputs), name='n"<\x00>')
+    ElementTree.fromstring(to_svg(draw(zoo.analyze(model))))
+    ElementTree.fromstring(to_svg(draw(zoo.analyze(model)), link="#{name}"))

@@ -6,6 +6,7 @@ that has more convolutions; a recurrent unit (Alom et al. 2018, section III) cal
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from zoo.analysis.operators import counted
@@ -42,7 +43,7 @@ def _residual_adds(graph: Graph, nodes: Sequence[Node]) -> str:
 
 
 def _recurrence(graph: Graph, nodes: Sequence[Node]) -> str:
-    calls = max(int(node.name.rpartition("@")[2]) if "@" in node.name else 1 for node in nodes)
+    calls = max(map(_call, nodes))
     return f"recurrent ×{calls}" if calls > 1 else ""
 
 
@@ -111,7 +112,12 @@ def _scales(graph: Graph, node: Node, *, by_channel: bool) -> bool:
 
 def _feeds_a_shared_layer(graph: Graph, node: Node) -> bool:
     """Whether a later call of a shared layer reads the node: the sum is a step of the recurrence."""
-    return any("@" in reader.name for tensor in node.outputs for reader in graph.consumers[tensor])
+    return any(_call(reader) > 1 for tensor in node.outputs for reader in graph.consumers[tensor])
+
+
+def _call(node: Node) -> int:
+    """Which call of a shared layer or of a shared nested model a node is, as its name says: `conv@2`, `model@2/conv`."""
+    return max((int(number) for number in re.findall(r"@(\d+)(?=/|$)", node.name)), default=1)
 
 
 def _longest_chains(graph: Graph, nodes: Sequence[Node], weight: Callable[[Node], int]) -> dict[str, int]:

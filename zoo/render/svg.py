@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
-from xml.sax.saxutils import escape
+from xml.sax.saxutils import escape as _escaped
 
 if TYPE_CHECKING:
     from zoo.render.arrows import Arrow
@@ -28,8 +28,10 @@ _SITE = (
     ".zoo-u a:focus .o,.zoo-u a:hover .o{stroke-width:3}.zoo-u .src text{fill:var(--ze)}"
 )
 _ELSEWHERE = (  # notebooks, and an address with #zoo-dark, by which a page tells an image the palette
-    f"[data-jp-theme-light=true] .zoo-u,.vscode-light .zoo-u,.zoo-u:has(#zoo-light:target){{{_LIGHT}}}"
-    f"[data-jp-theme-light=false] .zoo-u,.vscode-dark .zoo-u,.zoo-u:has(#zoo-dark:target){{{_DARK}}}"
+    "[data-jp-theme-light=true] .zoo-u,.vscode-light .zoo-u,.vscode-high-contrast-light .zoo-u,.zoo-u:has(#zoo-light:target)"
+    f"{{{_LIGHT}}}"
+    "[data-jp-theme-light=false] .zoo-u,.vscode-dark .zoo-u,.vscode-high-contrast .zoo-u,.zoo-u:has(#zoo-dark:target)"
+    f"{{{_DARK}}}"
 )
 _PALETTES = '<g id="zoo-light"/><g id="zoo-dark"/>'
 _CLASSES = {"title": "t", "name": "n", "muted": "m", "plain": "", "middle": "c", "end": "e", "start": ""}
@@ -64,6 +66,11 @@ def to_svg(diagram: Diagram, link: str = "", source: str = "") -> str:
         "</svg>",
     ]
     return "\n".join(lines) + "\n"
+
+
+def escape(text: str) -> str:
+    """Escapes a text for XML, which has no place for control characters: they become a replacement sign."""
+    return _escaped("".join(c if c.isprintable() or c == " " else "\ufffd" for c in text))
 
 
 def _text(label: Label, live: bool = False) -> str:
