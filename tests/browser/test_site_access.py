@@ -25,7 +25,15 @@ def barriers(page) -> dict[str, list[str]]:
 def test_pages_have_no_barrier(visit, path, dark):
     page = visit(path, dark=dark)
     assert page.locator("body").get_attribute("data-md-color-scheme") == ("slate" if dark else "default")
+    page.evaluate("() => document.querySelectorAll('article details').forEach((part) => { part.open = true; })")
     assert barriers(page) == {}
+
+
+def test_pages_fit_a_phone(visit):
+    page = visit(PAGES[0], width=390, height=844)
+    for path in PAGES:
+        page.goto(page.url.partition("/path/")[0] + f"/path/{path}")
+        assert page.evaluate("document.documentElement.scrollWidth") == 390, path
 
 
 def test_a_barrier_is_seen(visit):
