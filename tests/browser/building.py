@@ -10,6 +10,8 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
+SET_BY_TESTS = ("KERAS_BACKEND", "TF_CPP_MIN_LOG_LEVEL", "CUDA_VISIBLE_DEVICES")
+"""What tests/conftest.py sets; without it pages that `make site` rendered are fresh here too."""
 STEPS = ("scripts/render.py", "scripts/build_site.py")
 
 
@@ -23,8 +25,9 @@ def built_site() -> Path:
     """
     if named := os.environ.get("ZOO_SITE"):
         return Path(named).resolve(strict=True)
+    environment = {name: value for name, value in os.environ.items() if name not in SET_BY_TESTS}
     for step in STEPS:
-        done = subprocess.run([sys.executable, step], cwd=ROOT, capture_output=True, text=True, check=False)
+        done = subprocess.run([sys.executable, step], cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
         if done.returncode:
             message = f"`python {step}` failed with status {done.returncode}:\n{(done.stdout + done.stderr)[-4000:]}"
             raise RuntimeError(message)
