@@ -267,7 +267,8 @@ def test_the_analysis_understands_the_whole_network_whose_outputs_see_the_whole_
     report = zoo.analyze(name)
     assert (report.status, report.receptive_field) == ("complete", (None, None))
     levels = int(name[-1])
-    expected = {"input0", "head0", f"mid{levels - 1}", *(f"{side}{k}" for side in ("enc", "dec") for k in range(levels - 1))}
+    heads = {f"head0_{k}" for k in (1, 2, 3, 4)}  # one per task
+    expected = {"input0", *heads, f"mid{levels - 1}", *(f"{side}{k}" for side in ("enc", "dec") for k in range(levels - 1))}
     assert {block.name for block in report.blocks} == expected
 
 
