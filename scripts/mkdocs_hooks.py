@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -39,4 +40,7 @@ def on_post_build(config: MkDocsConfig, **_: Any) -> None:
     Material's own script asks for it there, under this name. `docs/assets/search-from-disk.js` is the other half.
     """
     index = Path(config.site_dir) / "search" / "search_index.json"
+    data = json.loads(index.read_text(encoding="utf-8"))
+    data["config"]["fields"]["title"]["boost"] = 3  # by default a word in any title outweighs the whole title of a paper
+    index.write_text(json.dumps(data, separators=(",", ":")), encoding="utf-8")
     index.with_suffix(".js").write_text(f"var __index = {index.read_text(encoding='utf-8')}", encoding="utf-8")

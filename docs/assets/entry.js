@@ -180,7 +180,7 @@
     block.scrollIntoView({ block: "start" });
   };
   addEventListener("hashchange", open);
-  for (const box of boxes) box.addEventListener("click", () => location.hash === box.hash && open()); // the same one again
+  for (const box of boxes) box.addEventListener("click", () => location.hash === box.getAttribute("href") && open()); // the same one again
   document.addEventListener("keydown", (event) => {
     const block = event.key === "Escape" && event.target.closest?.(".zoo-block");
     if (!block) return;

@@ -36,3 +36,13 @@
   window.Worker = FrameWorker;
   window.IFrameWorker = FrameWorker; // by this name Material's script knows where it runs
 })();
+
+// A colon in a paper's title is no field name of the search.
+(() => {
+  "use strict";
+  const post = Worker.prototype.postMessage;
+  Worker.prototype.postMessage = function (message, ...rest) {
+    const asked = message && message.type === 2 && typeof message.data === "string";
+    return post.call(this, asked ? { ...message, data: message.data.replaceAll(":", " ") } : message, ...rest);
+  };
+})();

@@ -25,7 +25,7 @@ _STYLE = (
 )
 _SITE = (
     f"[data-md-color-scheme=default] .zoo-u{{{_LIGHT}}}[data-md-color-scheme=slate] .zoo-u{{{_DARK}}}"
-    ".zoo-u a:focus .o,.zoo-u a:hover .o{stroke-width:3}.zoo-u .src text{fill:var(--ze)}"
+    ".zoo-u a:focus .o,.zoo-u a:hover .o{stroke-width:3}.zoo-u .src text{fill:var(--zi)}"
 )
 _ELSEWHERE = (  # notebooks, and an address with #zoo-dark, by which a page tells an image the palette
     "[data-jp-theme-light=true] .zoo-u,.vscode-light .zoo-u,.vscode-high-contrast-light .zoo-u,.zoo-u:has(#zoo-light:target)"
