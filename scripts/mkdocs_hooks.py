@@ -37,7 +37,7 @@ def on_post_page(output: str, page: Page, **_: Any) -> str:
 def on_post_build(config: MkDocsConfig, **_: Any) -> None:
     """Writes the index of the search as a script, too: a page opened from disk may load scripts but no data.
 
-    Material's own script asks for it there, under this name. `docs/assets/search-from-disk.js` is the other half.
+    Material's own script asks for it there, under this name. `docs/assets/search.js` is the other half.
     """
     index = Path(config.site_dir) / "search" / "search_index.json"
     data = json.loads(index.read_text(encoding="utf-8"))

@@ -213,7 +213,7 @@ def test_the_index_of_the_search_is_a_script_too(built):
     text = (built / "search" / "search_index.js").read_text()
     assert json.loads(text.removeprefix("var __index = ")) == json.loads((built / "search" / "search_index.json").read_text())
     page = (built / "other.html").read_text()
-    assert page.index("assets/search-from-disk.js") < page.index("assets/javascripts/bundle.")  # which starts the worker
+    assert page.index("assets/search.js") < page.index("assets/javascripts/bundle.")  # which starts the worker
 
 
 def test_no_entry_is_named_like_a_page():

@@ -109,7 +109,10 @@ def test_nothing_overlaps_and_all_is_inside(drawn: tuple[zoo.Report, Diagram]) -
 
 def test_text_fits_its_box(drawn: tuple[zoo.Report, Diagram]) -> None:
     _, diagram = drawn
-    for box in diagram.boxes:
+    page = ElementTree.fromstring(to_svg(diagram, link="#{name}", source="code.html"))
+    space = "{http://www.w3.org/2000/svg}"
+    marks = [link.find(f"{space}text") for link in page.iter(f"{space}a") if link.get("class") == "src"]
+    for box, mark in zip(diagram.boxes, marks, strict=True):
         left, top, right, bottom = around(box)
         placed = [rectangle(text) for text in box.texts]
         for text, (x1, y1, x2, y2) in zip(box.texts, placed, strict=True):
@@ -118,7 +121,8 @@ def test_text_fits_its_box(drawn: tuple[zoo.Report, Diagram]) -> None:
             assert top < y1, (box.name, text)
             assert y2 < bottom, (box.name, text)
         assert not any(overlap(one, other) for one, other in itertools.combinations(placed, 2)), box.name
-        code = rectangle(Label(text="{}", x=box.x + box.width - 10, y=box.y + 38, anchor="end"))
+        code = rectangle(Label(text=mark.text, x=int(mark.get("x")), y=int(mark.get("y")), anchor="end"))
+        assert top < code[1] < code[3] < bottom, box.name
         assert not any(overlap(code, one) for one in placed), box.name
 
 

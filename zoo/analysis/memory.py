@@ -26,26 +26,31 @@ from typing import TYPE_CHECKING
 from zoo.analysis.operators import OUTPUT_ACTIVATIONS, operator_of
 
 if TYPE_CHECKING:
-    from collections.abc import Set
+    from collections.abc import Iterator, Set
 
     from zoo.analysis.graph import Graph, Node
 
 
 def inference_peak(graph: Graph) -> tuple[int, str]:
     """Returns the bytes of the largest set of tensors alive at once, and the node during which it happens (the first one)."""
+    peak, where = 0, ""
+    for node, total in bytes_alive(graph):
+        if total > peak:
+            peak, where = total, node.name
+    return peak, where
+
+
+def bytes_alive(graph: Graph) -> Iterator[tuple[Node, int]]:
+    """Yields for each node the bytes of the tensors that are alive while it runs, at inference."""
     roots = _storage_roots(graph, views=("always", "inference"))
     last_use = _last_uses(graph, roots)
     alive: dict[str, int] = {}
-    peak, where = 0, ""
     for step, node in enumerate(graph.nodes):
         for tensor in node.outputs:
             if roots[tensor] == tensor:
                 alive[tensor] = graph.bytes_of[tensor]
-        total = sum(alive.values())
-        if total > peak:
-            peak, where = total, node.name
+        yield node, sum(alive.values())
         alive = {tensor: size for tensor, size in alive.items() if last_use[tensor] > step}
-    return peak, where
 
 
 def training_activations(graph: Graph) -> int:

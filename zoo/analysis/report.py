@@ -206,7 +206,7 @@ def _blocks(graph: Graph, rows: tuple[LayerNumbers, ...]) -> tuple[BlockNumbers,
                 name=name,
                 side=nodes[0].side,
                 level=nodes[0].block_level,
-                shape=graph.shape_of[_main_tensor(graph, nodes)],
+                shape=graph.shape_of[main_tensor(graph, nodes)],
                 outputs=tuple(titles[tensor] for node in nodes for tensor in node.outputs if tensor in titles),
                 traits=traits(graph, nodes),
                 layers=len(members),
@@ -219,7 +219,7 @@ def _blocks(graph: Graph, rows: tuple[LayerNumbers, ...]) -> tuple[BlockNumbers,
     return tuple(blocks)
 
 
-def _main_tensor(graph: Graph, nodes: list[Node]) -> str:
+def main_tensor(graph: Graph, nodes: list[Node]) -> str:
     """Returns the largest tensor that leaves a block, the last of equal ones; the last of all where none leaves."""
     leaving = [
         tensor

@@ -12,9 +12,9 @@ from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
 
 from zoo.analysis.cost import macs
-from zoo.analysis.memory import _last_uses, _storage_roots, training_activations
+from zoo.analysis.memory import bytes_alive, training_activations
 from zoo.analysis.polynomial import Polynomial, UndecidedError
-from zoo.analysis.report import _main_tensor
+from zoo.analysis.report import main_tensor
 from zoo.analysis.sizes import with_counted_sizes
 from zoo.errors import AnalysisError
 
@@ -152,7 +152,7 @@ def _scaling(sized: Graph, steps: tuple[int, ...], channels: int) -> Scaling:
         blocks=tuple(
             BlockScaling(
                 name=name,
-                shape=tuple(_total(axes, [size]) for size in sized.shape_of[_main_tensor(sized, nodes)]),
+                shape=tuple(_total(axes, [size]) for size in sized.shape_of[main_tensor(sized, nodes)]),
                 macs=_total(axes, (work[node.name] for node in nodes)),
                 output_bytes=_total(axes, (node.output_bytes for node in nodes)),
             )
@@ -179,25 +179,10 @@ def _peak(graph: Graph, axes: int) -> Peak:
     A step is left out where another one is never below it, and comes first or is above it everywhere.
     """
     best: list[tuple[Polynomial, str]] = []
-    for total, name in _alive(graph, axes):
+    for node, alive in bytes_alive(graph):
+        total = _total(axes, [alive])  # a plain number where nothing depends on the size
         if any(other.never_below(total) for other, _ in best):
             continue
         best = [(other, layer) for other, layer in best if not total.never_below(other + 1)]
-        best.append((total, name))
+        best.append((total, node.name))
     return tuple(best)
-
-
-def _alive(graph: Graph, axes: int) -> Iterable[tuple[Polynomial, str]]:
-    """Yields the bytes alive while each node runs."""
-    roots = _storage_roots(graph, views=("always", "inference"))
-    last_use = _last_uses(graph, roots)
-    freed: dict[int, list[str]] = {}
-    total = Polynomial.constant(axes)
-    for step, node in enumerate(graph.nodes):
-        for tensor in node.outputs:
-            if roots[tensor] == tensor:
-                total = total + graph.bytes_of[tensor]
-                freed.setdefault(last_use[tensor], []).append(tensor)
-        yield total, node.name
-        for tensor in freed.get(step, ()):
-            total = total - graph.bytes_of[tensor]

@@ -141,7 +141,7 @@ def _step(source: Place, target: Place) -> Points:
 def _along_a_lane(source: Place, target: Place, lane: int, arrival: int) -> Points:
     """Out at the lower part of the source, along the lane, and in at a height of its own."""
     y1 = source.bottom - PORT // 2 - 2
-    y2 = target.y + target.height // 2 + PORT * arrival
+    y2 = target.y + target.half + PORT * arrival
     leave = source.right if lane > source.x else source.x
     enter = target.right if lane > target.x else target.x
     return (leave, y1), (lane, y1), (lane, y2), (enter, y2)

@@ -38,7 +38,11 @@ _COLUMNS: dict[str, Column] = {"encoder": "encoder", "decoder": "decoder", "bott
 
 @dataclass(frozen=True, kw_only=True)
 class Place:
-    """The rectangle of a block, and the column and row in which it stands."""
+    """The rectangle of a block, and the column and row in which it stands.
+
+    Attributes:
+        half: Half of the height that its texts need; lines along lanes arrive below that.
+    """
 
     column: Column
     level: int
@@ -46,6 +50,7 @@ class Place:
     y: int
     width: int
     height: int
+    half: int
 
     @property
     def right(self) -> int:
@@ -113,6 +118,7 @@ def lay_out(blocks: Sequence[BlockNumbers], links: Sequence[Link], heights: dict
     columns = {block.name: column_of(block) for block in blocks}
     levels = {block.name: block.level for block in blocks}
     far = [link for link in links if is_far(link, columns, levels)]
+    halves = {name: height // 2 for name, height in heights.items()}
     heights = _with_ports(heights, far)
     at = _columns(blocks, links, far)
     lean = {"encoder": at.lean, "decoder": -at.lean}
@@ -125,6 +131,7 @@ def lay_out(blocks: Sequence[BlockNumbers], links: Sequence[Link], heights: dict
             y=tops[block.name],
             width=_width(columns[block.name]),
             height=heights[block.name],
+            half=halves[block.name],
         )
         for block in blocks
     }

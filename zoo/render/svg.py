@@ -14,7 +14,6 @@ _DARK = "--zp:#1b212c;--zi:#e6edf3;--zm:#bcc6d0;--zl:#3a4453;--ze:#6cb0ff;--zb:#
 
 _STYLE = (
     f".zoo-u{{{_LIGHT};font:12px ui-monospace,SFMono-Regular,Menlo,Consolas,'DejaVu Sans Mono',monospace;background:var(--zp)}}"
-    f"@media (prefers-color-scheme:dark){{.zoo-u{{{_DARK}}}}}"
     ".zoo-u text{fill:var(--zi)}.zoo-u .m{fill:var(--zm)}.zoo-u .t{font-size:20px;font-weight:700}.zoo-u .n{font-weight:700}"
     ".zoo-u .p{fill:var(--zp)}.zoo-u .h{fill:var(--zh)}.zoo-u .o{fill:var(--zh);stroke:var(--zm);stroke-width:1.5}"
     ".zoo-u .encoder .o{stroke:var(--ze)}.zoo-u .bottleneck .o,.zoo-u .skip .o{stroke:var(--zb)}"
@@ -23,14 +22,14 @@ _STYLE = (
     ".zoo-u .concat,.zoo-u .add,.zoo-u .feed,.zoo-u .a.skip{--zc:var(--ze)}.zoo-u .concat path,.zoo-u .add path{stroke-width:2}"
     ".zoo-u .add path{stroke-dasharray:7 4}.zoo-u .signal,.zoo-u .loop{--zc:var(--zb)}.zoo-u .signal path{stroke-dasharray:2 3}"
 )
-_SITE = (
-    f"[data-md-color-scheme=default] .zoo-u{{{_LIGHT}}}[data-md-color-scheme=slate] .zoo-u{{{_DARK}}}"
-    ".zoo-u a:focus .o,.zoo-u a:hover .o{stroke-width:3}.zoo-u .src text{fill:var(--zi)}"
-)
-_ELSEWHERE = (  # notebooks, and an address with #zoo-dark, by which a page tells an image the palette
-    "[data-jp-theme-light=true] .zoo-u,.vscode-light .zoo-u,.vscode-high-contrast-light .zoo-u,.zoo-u:has(#zoo-light:target)"
+_SITE = f"[data-md-color-scheme=slate] .zoo-u{{{_DARK}}}.zoo-u a:focus .o,.zoo-u a:hover .o{{stroke-width:3}}"
+_ELSEWHERE = (  # sites, notebooks, and an address with #zoo-dark, by which a page tells an image the palette
+    f"@media (prefers-color-scheme:dark){{.zoo-u{{{_DARK}}}}}"
+    "[data-md-color-scheme=default] .zoo-u,[data-jp-theme-light=true] .zoo-u,.vscode-light .zoo-u,"
+    ".vscode-high-contrast-light .zoo-u,.zoo-u:has(#zoo-light:target)"
     f"{{{_LIGHT}}}"
-    "[data-jp-theme-light=false] .zoo-u,.vscode-dark .zoo-u,.vscode-high-contrast .zoo-u,.zoo-u:has(#zoo-dark:target)"
+    "[data-md-color-scheme=slate] .zoo-u,[data-jp-theme-light=false] .zoo-u,.vscode-dark .zoo-u,.vscode-high-contrast .zoo-u,"
+    ".zoo-u:has(#zoo-dark:target)"
     f"{{{_DARK}}}"
 )
 _PALETTES = '<g id="zoo-light"/><g id="zoo-dark"/>'
@@ -88,7 +87,8 @@ def _linked_box(box: Box, link: str, source: str) -> str:
     href = escape(link.format(name=box.name))
     parts = [f'<a href="{href}" class="box {box.role}" data-block="{box.name}">{_content(box, live=True)}</a>']
     if source:
-        x, y = box.x + box.width - 10, box.y + 38
+        x = box.x + box.width - 10
+        y = next((text.y for text in box.texts if text.value == "params"), box.texts[-1].y + 17)  # where nothing else ends
         start = f'<a href="{escape(source)}" class="src" aria-label="code of {box.name}">'
         parts.append(f'{start}<text class="e" x="{x}" y="{y}">{{}}</text></a>')
     return "".join(parts)

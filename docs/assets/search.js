@@ -1,8 +1,19 @@
 // The search of Material runs in a worker, which browsers start only for pages from a server. In a page that is opened from
-// disk the worker's script runs in a hidden frame instead.
+// disk the worker's script runs in a hidden frame instead. In both, what is asked is changed first: the search takes a word
+// before a colon for the name of a field and finds nothing, but titles of papers have colons.
 (() => {
   "use strict";
-  if (location.protocol !== "file:") return;
+  const QUERY = 2; // the kind of message in which the page asks
+  const plain = (message) =>
+    message?.type === QUERY && typeof message.data === "string" ? { ...message, data: message.data.replaceAll(":", " ") } : message;
+
+  if (location.protocol !== "file:") {
+    const post = Worker.prototype.postMessage;
+    Worker.prototype.postMessage = function (message, ...rest) {
+      return post.call(this, plain(message), ...rest);
+    };
+    return;
+  }
 
   class FrameWorker extends EventTarget {
     constructor(address) {
@@ -26,7 +37,7 @@
 
       const ready = load(address);
       this.postMessage = (data) => {
-        const copy = structuredClone(data);
+        const copy = structuredClone(plain(data));
         ready.then(() => inside.dispatchEvent(new inside.MessageEvent("message", { data: copy })));
       };
       this.terminate = () => frame.remove();
@@ -35,14 +46,4 @@
 
   window.Worker = FrameWorker;
   window.IFrameWorker = FrameWorker; // by this name Material's script knows where it runs
-})();
-
-// A colon in a paper's title is no field name of the search.
-(() => {
-  "use strict";
-  const post = Worker.prototype.postMessage;
-  Worker.prototype.postMessage = function (message, ...rest) {
-    const asked = message && message.type === 2 && typeof message.data === "string";
-    return post.call(this, asked ? { ...message, data: message.data.replaceAll(":", " ") } : message, ...rest);
-  };
 })();
