@@ -141,12 +141,15 @@ def test_versions_and_settings_are_in_every_key(tree, monkeypatch):
 def test_the_settings_that_keras_writes_by_itself_change_no_key(tree, monkeypatch):
     """The first run on a machine makes Keras write its settings: the second one must still find everything fresh."""
     monkeypatch.setenv("KERAS_HOME", str(tree / "home"))
+    monkeypatch.delenv("KERAS_BACKEND", raising=False)
     before = all_keys(tree)
     (tree / "home").mkdir()
     defaults = {"floatx": "float32", "epsilon": 1e-07, "backend": "tensorflow", "image_data_format": "channels_last"}
     for written in (json.dumps(defaults, indent=4), "", "no JSON", "[]"):
         (tree / "home" / "keras.json").write_text(written)
         assert all_keys(tree) == before
+    monkeypatch.setenv("KERAS_BACKEND", "tensorflow")
+    assert all_keys(tree) == before, "the default by name"
 
 
 def test_stored_numbers_are_in_the_keys_of_their_family_and_of_pages_about_all(tree, monkeypatch):

@@ -86,13 +86,18 @@ class Keys:
         home = Path(os.environ.get("KERAS_HOME", Path.home() / ".keras"))
         return {
             "versions": package_versions(PACKAGES),
-            "backend": os.environ.get("KERAS_BACKEND", ""),
-            "settings": {**KERAS_DEFAULTS, **_keras_settings(home / "keras.json")},
+            "settings": {**KERAS_DEFAULTS, **_keras_settings(home / "keras.json"), **_backend_by_environment()},
             "program": _dot_program(),
         }
 
     def _family(self, module: str) -> str:
         return digest([self.families / f"{module}.py"], self.root)
+
+
+def _backend_by_environment() -> dict[str, str]:
+    """Returns the backend that the environment names, which goes before the settings."""
+    named = os.environ.get("KERAS_BACKEND")
+    return {"backend": named} if named else {}
 
 
 def _keras_settings(path: Path) -> dict[str, Any]:
