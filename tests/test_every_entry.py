@@ -133,7 +133,8 @@ def test_golden_output(name: str, golden: dict[str, dict[str, object]]) -> None:
 def test_golden_output_on_jax(part: int) -> None:
     """The same golden file, in a process whose backend is JAX."""
     script = Path(probe.__file__)
-    environment = {**os.environ, "KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu"}
+    quick = "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"  # compiling takes most of the time
+    environment = {**os.environ, "KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu", "XLA_FLAGS": quick}
     names = NAMES[part::4]
     done = subprocess.run([sys.executable, str(script), *names], env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr

@@ -51,7 +51,7 @@ def test_a_process_that_dies_is_an_error_with_its_last_words(tmp_path):
 
 
 DRIVER = """
-import os, sys, time
+import os, signal, sys, time
 from functools import partial
 from pathlib import Path
 sys.path[:0] = [{scripts!r}, {root!r}]
@@ -69,6 +69,7 @@ def make(name):
     return {{name: name.encode()}}
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored where the tests run in a background job of a shell
     jobs = tuple(Job(name=name, names=(name,), make=partial(make, name), key="key") for name in "abcd")
     update(Plan(jobs=jobs, folder=folder / "models", cache=folder / "cache.json", processes={processes}))
 """

@@ -282,7 +282,7 @@ def test_one_step_of_training_on_all_four_tasks_changes_every_weight():
         "distance": "categorical_crossentropy",
         "color": "mse",
     }
-    network.compile(keras.optimizers.SGD(0.1), loss=losses, jit_compile=False)
+    network.compile(keras.optimizers.SGD(0.1), loss=losses, jit_compile=False, run_eagerly=True)  # compiling takes long
     generator = np.random.default_rng(0)
     truth = {name: np.eye(2, dtype="float32")[generator.integers(0, 2, (3, 256, 256))] for name in HEADS[:3]}
     truth["color"] = generator.random((3, 256, 256, 3), dtype="float32")
