@@ -6,10 +6,11 @@ DONE := $(VENV)/.installed
 BUSY := $(VENV)/.installing
 PYTHONS = $(or $(PYTHON),python3 python3.13 python3.12 python3.11)
 ARGS :=
+INPUTS := 100000
 
 PARITY := .venv-parity
 
-.PHONY: help site test test-browser check numbers bench parity clean
+.PHONY: help site test test-browser check numbers bench fuzz parity clean
 .DEFAULT_GOAL := help
 
 help: ## Show this list
@@ -39,8 +40,12 @@ check: $(DONE) ## Format check, lint, types, tests, stored numbers and docs: wha
 numbers: $(DONE) ## Recompute the stored numbers of every entry
 	$(BIN)/python scripts/update_catalog.py
 
-bench: $(DONE) ## Measure import, build, analysis and pages, each against a yardstick
+bench: $(DONE) ## Measure import, build, analysis, loading and pages, each against a yardstick
 	$(BIN)/python scripts/bench.py $(ARGS)
+	$(BIN)/python scripts/measure_loading.py
+
+fuzz: $(DONE) ## Read 100,000 made-up files of weights; INPUTS=1000000 reads more
+	ZOO_FUZZ_INPUTS=$$(($(INPUTS) / 2)) $(BIN)/python -m pytest tests/weights/test_tensors.py -k "made_up or changed_bytes"
 
 parity: $(DONE) $(PARITY)/.installed ## Compare with the original code in PyTorch, which goes into .venv-parity (about 6 GB)
 	ZOO_PARITY_PYTHON=$(CURDIR)/$(PARITY)/bin/python $(BIN)/python -m pytest -m parity $(ARGS)

@@ -177,8 +177,25 @@ def comparisons() -> Iterator[Comparison]:
         return build_weightless(config)
 
     yield compare("zoo.analyze(name)", lambda: zoo.analyze(NAME), "symbolic build", symbolic, "<= 50 ms", 15)
+    yield from loading_comparisons(model)
     yield from drawing_comparisons()
     yield from page_comparisons(symbolic)
+
+
+def loading_comparisons(model: Any) -> Iterator[Comparison]:
+    """Yields what loading weights costs, hashing and all checks included, against Keras' loading of the same weights."""
+    import zoo
+
+    with tempfile.TemporaryDirectory() as folder:
+        ours = zoo.export_weights(model, f"{folder}/x.safetensors")
+        keras_file = zoo.export_weights(model, f"{folder}/x.weights.h5")
+
+        def keras_way() -> Any:
+            return model.load_weights(keras_file)
+
+        yield compare("zoo.load_weights", lambda: zoo.load_weights(model, ours), "keras load_weights", keras_way, "<= 1", 9)
+        half = zoo.export_weights(model, f"{folder}/half.safetensors", dtype="float16")
+        yield compare("the same, float16", lambda: zoo.load_weights(model, half), "keras load_weights", keras_way, "<= 1", 9)
 
 
 DRAWN = (NAME, "resunet-plus-plus", "unet3plus", "resnet101-unet", "resenc-unet-3d", "mednext-s")

@@ -26,7 +26,6 @@ def row(entry: Entry) -> dict[str, Any]:
         "family": entry.family,
         "ndim": entry.ndim,
         "summary": entry.summary,
-        "weights": [],
         "config": catalog.config_fields(entry),
         "numbers": dataclasses.asdict(analyze(entry.config, input_shape=entry.analysis_shape).numbers()),
     }

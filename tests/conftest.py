@@ -9,6 +9,7 @@ os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
 
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,6 +25,30 @@ if TYPE_CHECKING:
 settings.register_profile("zoo", deadline=None, derandomize=True)
 settings.register_profile("explore", deadline=None, max_examples=5_000)
 settings.load_profile("zoo")
+
+
+@dataclass
+class Done:
+    """How a command ended: its exit status, and what it wrote to standard output and to standard error."""
+
+    code: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., Done]:
+    """Runs the command `zoo` in this process: `run("list", "unet*")`."""
+    from zoo.cli import main
+
+    def run(*arguments: str) -> Done:
+        monkeypatch.setattr(sys, "argv", ["zoo", *arguments])
+        with pytest.raises(SystemExit) as end:
+            main()
+        captured = capsys.readouterr()
+        return Done(end.value.code or 0, captured.out, captured.err)
+
+    return run
 
 
 @pytest.fixture

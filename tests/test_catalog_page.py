@@ -146,9 +146,11 @@ def test_without_a_script_there_is_no_dead_control(text):
 
 def test_weights_are_named_with_their_scores_as_stated():
     assert page.weights_text([]) == "–"
-    assert page.weights_text(["nuclei-v1"]) == "nuclei-v1"
-    scored = {"tag": "nuclei-v1", "metrics": {"Dice": 0.91, "IoU": "0.84"}}
-    assert page.weights_text([scored, {"tag": "roads-v2"}]) == "nuclei-v1: Dice 0.91, IoU 0.84; roads-v2"
+    facts = {"sources": ("package:x",), "bytes": 1, "sha256": "0" * 64, "licence": "MIT", "data_licence": "MIT"}
+    dice = zoo.Metric(name="Dice", value=0.9137, data="cells", split="val", protocol="as it is")
+    scored = zoo.WeightsEntry(name="unet-d2-f2.cells-v1", metrics=(dice,), **facts)
+    other = zoo.WeightsEntry(name="unet-d2-f2.roads-v2", **facts)
+    assert page.weights_text([scored, other]) == "cells-v1: Dice 0.914 (val); roads-v2"
 
 
 def test_a_paper_is_short_and_names_its_first_author():

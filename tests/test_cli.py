@@ -9,7 +9,6 @@ import struct
 import subprocess
 import sys
 import termios
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -20,27 +19,6 @@ from zoo.terminal import read_number, read_shape
 
 ZOO = Path(sys.executable).with_name("zoo")
 ESCAPE = re.compile(r"\x1b\[[0-9;]*m")
-
-
-@dataclass
-class Done:
-    code: int
-    out: str
-    err: str
-
-
-@pytest.fixture
-def run(monkeypatch, capsys):
-    """Runs the command in this process."""
-
-    def run(*arguments: str) -> Done:
-        monkeypatch.setattr(sys, "argv", ["zoo", *arguments])
-        with pytest.raises(SystemExit) as end:
-            main()
-        captured = capsys.readouterr()
-        return Done(end.value.code or 0, captured.out, captured.err)
-
-    return run
 
 
 def quiet_environment() -> dict[str, str]:

@@ -23,10 +23,13 @@ if TYPE_CHECKING:
     from zoo.entry import Reference as Reference
     from zoo.errors import AnalysisError as AnalysisError
     from zoo.errors import ConfigError as ConfigError
+    from zoo.errors import DownloadError as DownloadError
+    from zoo.errors import IntegrityError as IntegrityError
     from zoo.errors import MissingExtraError as MissingExtraError
     from zoo.errors import RegistryError as RegistryError
     from zoo.errors import RenderError as RenderError
     from zoo.errors import UnknownModelError as UnknownModelError
+    from zoo.errors import UnknownWeightsError as UnknownWeightsError
     from zoo.errors import WeightsError as WeightsError
     from zoo.errors import ZooError as ZooError
     from zoo.registry import build as build
@@ -37,6 +40,24 @@ if TYPE_CHECKING:
     from zoo.render.diff_types import Diff as Diff
     from zoo.render.picture import Picture as Picture
     from zoo.render.picture import plot as plot
+    from zoo.weights.adapt import Adapt as Adapt
+    from zoo.weights.convert import convert as convert
+    from zoo.weights.entry import Card as Card
+    from zoo.weights.entry import Metric as Metric
+    from zoo.weights.entry import Recipe as Recipe
+    from zoo.weights.entry import WeightsEntry as WeightsEntry
+    from zoo.weights.fetchers import register_fetcher as register_fetcher
+    from zoo.weights.hooks import add_hook as add_hook
+    from zoo.weights.library import add_weights as add_weights
+    from zoo.weights.library import list_weights as list_weights
+    from zoo.weights.library import weights_info as weights_info
+    from zoo.weights.load import LoadReport as LoadReport
+    from zoo.weights.preprocessing import Preprocessing as Preprocessing
+    from zoo.weights.pretrained import Verification as Verification
+    from zoo.weights.pretrained import download as download
+    from zoo.weights.pretrained import export_weights as export_weights
+    from zoo.weights.pretrained import load_weights as load_weights
+    from zoo.weights.pretrained import verify as verify
 
 _HOMES = {
     "zoo.catalog": ("list_models",),
@@ -48,9 +69,18 @@ _HOMES = {
     "zoo.config": ("ModelConfig",),
     "zoo.entry": ("Entry", "Numbers", "Reference"),
     "zoo.errors": (
-        "AnalysisError", "ConfigError", "MissingExtraError", "RegistryError", "RenderError", "UnknownModelError", "WeightsError",
-        "ZooError",
+        "AnalysisError", "ConfigError", "DownloadError", "IntegrityError", "MissingExtraError", "RegistryError", "RenderError",
+        "UnknownModelError", "UnknownWeightsError", "WeightsError", "ZooError",
     ),
+    "zoo.weights.adapt": ("Adapt",),
+    "zoo.weights.convert": ("convert",),
+    "zoo.weights.entry": ("Card", "Metric", "Recipe", "WeightsEntry"),
+    "zoo.weights.fetchers": ("register_fetcher",),
+    "zoo.weights.hooks": ("add_hook",),
+    "zoo.weights.library": ("add_weights", "list_weights", "weights_info"),
+    "zoo.weights.load": ("LoadReport",),
+    "zoo.weights.preprocessing": ("Preprocessing",),
+    "zoo.weights.pretrained": ("Verification", "download", "export_weights", "load_weights", "verify"),
 }  # fmt: skip
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 

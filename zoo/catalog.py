@@ -80,13 +80,16 @@ def catalog_rows() -> Iterator[tuple[str, dict[str, Any]]]:
     Raises:
         RegistryError: A name is defined twice.
     """
+    from zoo.weights.library import tags_of_entries
+
+    tags = tags_of_entries()
     owners: dict[str, str] = {}
     for owner, name, row in _all_rows():
         if name in owners:
             message = f"The model name {name!r} is defined twice: by {owners[name]} and by {owner}. Remove or rename one of them."
             raise RegistryError(message)
         owners[name] = owner
-        yield name, row
+        yield name, {**row, "weights": tags.get(name, [])}
 
 
 def base_of(name: str) -> str:
@@ -143,7 +146,7 @@ def _as_lists(value: Any) -> Any:
 
 def live_row(entry: Entry) -> dict[str, Any]:
     """Returns the row of an entry whose numbers are not stored."""
-    return {"family": entry.family, "ndim": entry.ndim, "summary": entry.summary, "weights": [], "entry": entry}
+    return {"family": entry.family, "ndim": entry.ndim, "summary": entry.summary, "entry": entry}
 
 
 def _all_rows() -> Iterator[tuple[str, str, dict[str, Any]]]:

@@ -8,6 +8,10 @@ whole numbers there, sizes are bytes, shapes are arrays without the batch:
 - `zoo info`: `{"name", "family", "ndim", "summary", "tags", "config", "analysis_shape", "numbers", "reference"}`.
 - `zoo summary`: `{"name", "numbers", "unsupported", "blocks", "layers"}`, the last two arrays with the fields of
   `zoo.analysis.BlockNumbers` and `zoo.analysis.LayerNumbers`.
+- `zoo weights list`: an array of `{"name", "task", "bytes", "licence", "data", "data_licence", "default", "metrics"}`.
+- `zoo weights show`: the fields of `zoo.WeightsEntry` that are set.
+- `zoo weights cache`: an array of `{"name", "path", "bytes", "age", "kind", "known"}`, age in seconds.
+- `zoo weights verify`: an array of the fields of `zoo.Verification`.
 - `zoo diff`: the fields of `zoo.Diff`: `{"a", "b", "same_input", "totals", "blocks", "skips"}`; every number of totals and
   blocks is `{"a", "b", "delta", "ratio"}`.
 
@@ -23,9 +27,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer  # noqa: TID253  only the command imports this module
 
 import zoo
+from zoo import cli_weights
 from zoo.errors import ZooError, close_matches
 from zoo.render.units import exact, field_text, shape_text, short_bytes
-from zoo.terminal import Column, load_keras, read_number, read_shape, show_fields, show_table
+from zoo.terminal import Column, load_keras, print_json, read_number, read_shape, say, show_fields, show_table
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -38,13 +43,17 @@ app = typer.Typer(
 )
 
 
+app.add_typer(cli_weights.app, name="weights")
+app.command()(cli_weights.convert)
+
+
 def main() -> None:
     """Runs the command; a mistake of the user ends in one line on standard error."""
     sys.stdout.reconfigure(errors="replace")  # type: ignore[union-attr]  # not every terminal has a multiplication sign
     try:
         app(prog_name="zoo")
     except ZooError as error:
-        _say(f"error: {error}")
+        say(f"error: {error}")
         sys.exit(2)
 
 
@@ -92,14 +101,14 @@ def list_entries(
         load_keras()
     names = zoo.list_models(pattern, **filters)
     for plugin, reason in broken_plugins().items():
-        _say(f"note: the plug-in {plugin} could not be loaded: {reason}")
+        say(f"note: the plug-in {plugin} could not be loaded: {reason}")
     if as_json:
-        _print_json([_row_fields(name, rows[name]) for name in names])
+        print_json([_row_fields(name, rows[name]) for name in names])
     elif names:
         columns = [Column("name"), Column("params", right=True), Column("MACs", right=True), Column("input"), Column("summary")]
         show_table(columns, [_row_cells(name, rows[name]) for name in names])
     if not names:
-        _say(_nothing_found(pattern, filters, rows))
+        say(_nothing_found(pattern, filters, rows))
         raise typer.Exit(1)
 
 
@@ -113,7 +122,7 @@ def info(name: Name, as_json: Json = False) -> None:
         load_keras()
     reference = entry.reference
     if as_json:
-        _print_json({
+        print_json({
             "name": entry.name, "family": entry.family, "ndim": entry.ndim, "summary": entry.summary, "tags": entry.tags,
             "config": config_fields(entry), "analysis_shape": entry.analysis_shape,
             "numbers": _number_fields(entry.numbers), "reference": _fields(reference),
@@ -167,7 +176,7 @@ def summary(
     load_keras()
     report = zoo.analyze(name, input_shape=shape)
     if as_json:
-        _print_json({
+        print_json({
             "name": report.name, "numbers": _number_fields(report), "unsupported": report.unsupported,
             "blocks": [_fields(block) for block in report.blocks], "layers": [_fields(layer) for layer in report.per_layer],
         })  # fmt: skip
@@ -187,7 +196,7 @@ def summary(
     )
     typer.echo()
     if report.unsupported:
-        _say(f"note: not understood and not counted: {', '.join(report.unsupported)}")
+        say(f"note: not understood and not counted: {', '.join(report.unsupported)}")
     show_fields(report.name, {f"Total at {shape_text(report.input_shape)}, batch 1": _number_lines(report)})
 
 
@@ -207,7 +216,7 @@ def diff(
     if as_json:
         from dataclasses import asdict
 
-        _print_json(asdict(found))
+        print_json(asdict(found))
         return
     from zoo.render.diff_tables import notes, tables_of
 
@@ -217,17 +226,6 @@ def diff(
         typer.echo()
     for note in notes(found):
         typer.echo(note)
-
-
-def _say(message: str) -> None:
-    """Writes one line to standard error."""
-    typer.echo(" ".join(message.splitlines()), err=True)
-
-
-def _print_json(value: Any) -> None:
-    import json
-
-    typer.echo(json.dumps(value, indent=2, ensure_ascii=False))
 
 
 def _fields(record: Any) -> dict[str, Any]:

@@ -23,8 +23,20 @@ class RegistryError(ZooError, ValueError):
     """An entry cannot be registered: ill-formed name, duplicate, or a broken plug-in."""
 
 
-class WeightsError(ZooError, LookupError):
-    """Weights were asked for that the zoo cannot give."""
+class WeightsError(ZooError):
+    """Base of every error about pretrained weights; on its own: they do not fit what they were asked for."""
+
+
+class UnknownWeightsError(WeightsError, LookupError):
+    """No weights have the name that was asked for."""
+
+
+class DownloadError(WeightsError, OSError):
+    """A file could not be fetched, or not be put into the cache; the message lists what was tried."""
+
+
+class IntegrityError(WeightsError, ValueError):
+    """A file is not what it must be: its hash, size, format, names, shapes or values are wrong."""
 
 
 class MissingExtraError(ZooError, ImportError):

@@ -21,20 +21,20 @@ GROUP = "zoo.architectures"
 
 _loaded: dict[str, tuple[Entry, ...]] = {}
 _broken: dict[str, str] = {}
-_mentioned: dict[tuple[str, ...], bool] = {}
+_mentioned: dict[tuple[str, ...], bool] = {}  # by group and search path
 
 
 def plugin_entries() -> dict[str, tuple[Entry, ...]]:
     """Returns the entries of every plug-in that loads, by `"name (package)"`, in the order of the names."""
-    points = _entry_points()
+    points = entry_points(GROUP)
     for point in points:
-        label = _label(point)
+        label = label_of(point)
         if label not in _loaded and label not in _broken:
             try:
                 _loaded[label] = _entries_of(point)
             except (Exception, SystemExit) as error:  # noqa: BLE001  whatever a foreign package does must not break the rest
                 _broken[label] = f"{type(error).__name__}: {error}"
-    present = {_label(point) for point in points}
+    present = {label_of(point) for point in points}
     return {label: entries for label, entries in _loaded.items() if label in present}
 
 
@@ -64,31 +64,32 @@ def _entries_of(point: EntryPoint) -> tuple[Entry, ...]:
     return tuple(entries)
 
 
-def _label(point: EntryPoint) -> str:
+def label_of(point: EntryPoint) -> str:
+    """Returns what a plug-in is called in messages: `"name (package: module)"`."""
     return f"{point.name} ({point.dist.name if point.dist else 'unknown package'}: {point.value})"
 
 
-def _entry_points() -> list[EntryPoint]:
-    """Returns the entry points of the group, sorted by name.
+def entry_points(group: str) -> list[EntryPoint]:
+    """Returns the entry points of a group, sorted by name.
 
     `importlib.metadata` costs more time than everything else that listing does, so it is imported only where some
     installed package mentions the group at all.
     """
     if "importlib.metadata" not in sys.modules:
-        path = tuple(sys.path)
-        if path not in _mentioned:
-            _mentioned[path] = _group_is_mentioned(path)
-        if not _mentioned[path]:
+        key = (group, *sys.path)
+        if key not in _mentioned:
+            _mentioned[key] = _group_is_mentioned(group)
+        if not _mentioned[key]:
             return []
     from importlib import metadata
 
-    return sorted(metadata.entry_points(group=GROUP), key=lambda point: (point.name, point.value))
+    return sorted(metadata.entry_points(group=group), key=lambda point: (point.name, point.value))
 
 
-def _group_is_mentioned(path: tuple[str, ...]) -> bool:
-    """Looks into the installed packages on a search path."""
-    wanted = f"[{GROUP}]".encode()
-    for folder in path:
+def _group_is_mentioned(group: str) -> bool:
+    """Looks into the installed packages on the search path."""
+    wanted = f"[{group}]".encode()
+    for folder in sys.path:
         try:
             names = os.listdir(folder or ".")
         except OSError:  # zip files and folders that do not exist

@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 import sys
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 from zoo import catalog
 from zoo.config import ModelConfig
@@ -18,13 +19,17 @@ from zoo.names import parse_name, split_tag
 from zoo.plugins import broken_plugins, plugin_entries
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Callable
 
     import keras
 
+    from zoo.weights.adapt import Adapt
+
     Builder = Callable[[Any], keras.Model]
 
 _builders: dict[type[ModelConfig], Builder] = {}
+_configs: WeakKeyDictionary[keras.Model, ModelConfig] = WeakKeyDictionary()
 
 
 def info(name: str) -> Entry:
@@ -61,14 +66,20 @@ def info(name: str) -> Entry:
     return default.resized(**wanted)
 
 
-def get(name: str, weights: str | None = None, **overrides: Any) -> keras.Model:
-    """Builds the network of a name.
+def get(
+    name: str, weights: str | os.PathLike[str] | None = None, *, adapt: str | Adapt | None = None, **overrides: Any
+) -> keras.Model:
+    """Builds the network of a name, with pretrained weights where they are asked for.
 
     Args:
-        name: See `info`.
-        weights: Tag of published weights to load; None leaves the network freshly initialised. Nothing is downloaded
-            unless asked for.
-        **overrides: Fields of the entry's config with other values, such as `input_shape`, `classes` or `filters`.
+        name: See `info`; `"<entry>.<tag>"` also asks for weights, such as `"resunet-v1-d3-f8.nuclei-v1"`.
+        weights: Tag of published weights, `"default"` for the entry's default ones, or the path of a file that
+            `zoo.export_weights` or Keras wrote; None leaves the network freshly initialised. Nothing is downloaded unless
+            asked for.
+        adapt: What may be changed to make weights fit other channels or classes: `"mean"`, `"repeat"`, `"zero"`, `"fresh"`,
+            `"encoder"` or a `zoo.Adapt`.
+        **overrides: Fields of the config with other values, such as `input_shape`, `classes` or `filters`; of the weights'
+            config where there are weights, of the entry's else.
 
     Returns:
         A functional `keras.Model`, `(N, H, W, C) -> (N, H, W, classes)` or `(N, D, H, W, C) -> (N, D, H, W, classes)`.
@@ -76,13 +87,22 @@ def get(name: str, weights: str | None = None, **overrides: Any) -> keras.Model:
     Raises:
         UnknownModelError: See `info`.
         ConfigError: An override is not a field or has a value that is not allowed.
-        WeightsError: There are no such weights.
+        WeightsError: There are no such weights, they are for another network, or `adapt` would be needed.
+        DownloadError: They cannot be fetched.
+        IntegrityError: Their file is damaged.
     """
     name, tag = split_tag(name) if isinstance(name, str) else (name, None)
     entry = info(name)
+    if tag is not None and weights is not None and weights != tag:
+        message = f"Two sets of weights are asked for: {tag!r} in the name and weights={weights!r}. Leave one of them out."
+        raise WeightsError(message)
     wanted = weights if weights is not None else tag
     if wanted is not None:
-        message = f"{entry.name} has no weights {wanted!r}: none are published for it. Use weights=None for a fresh network."
+        from zoo.weights.pretrained import network_with_weights
+
+        return network_with_weights(entry, wanted, adapt, overrides)
+    if adapt is not None:
+        message = f"`adapt` says how weights are changed, and none are asked for. Received: adapt={adapt!r}, weights=None"
         raise WeightsError(message)
     return build(resolve(entry, **overrides))
 
@@ -106,7 +126,14 @@ def build(config: ModelConfig) -> keras.Model:
     Raises:
         ConfigError: `config` is not a config of a family that can be built.
     """
-    return builder_of(config)(config)
+    model = builder_of(config)(config)
+    _configs[model] = config
+    return model
+
+
+def config_of(model: keras.Model) -> ModelConfig | None:
+    """Returns the config of which a network was built in this process; None for all other networks, copies too."""
+    return _configs.get(model)
 
 
 def build_weightless(config: ModelConfig) -> keras.Model:

@@ -80,6 +80,20 @@ def read_shape(option: str, text: str | None) -> tuple[int, ...] | None:
     return tuple(int(size) for size in re.findall(r"\d+", text))
 
 
+def say(message: str) -> None:
+    """Writes one line to standard error."""
+    sys.stderr.write(" ".join(message.splitlines()) + "\n")
+    sys.stderr.flush()
+
+
+def print_json(value: Any) -> None:
+    """Prints what a program reads."""
+    import json
+
+    sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+    sys.stdout.flush()
+
+
 def load_keras() -> None:
     """Imports Keras without the greetings that TensorFlow 2.21 writes to standard error even at log level 3."""
     if "keras" in sys.modules or os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3") == "0":

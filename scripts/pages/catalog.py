@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from html import escape
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pages.as_is import as_is
 from pages.template import NOTE
-from zoo.catalog import catalog_rows
+from pages.weights import short_scores, weights_of
 from zoo.render.scatter import Point, lay_out
 from zoo.render.scatter_svg import to_svg
 from zoo.render.units import exact, field_text, shape_text, short_count
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from zoo.entry import Entry
+    from zoo.weights.entry import WeightsEntry
 
 UNIT = {2: "pixel", 3: "voxel"}
 """What a position of an input is called, by number of spatial axes."""
@@ -63,7 +64,7 @@ COUNTS = ("params", "macs", "density", "peak")
 def catalog_page(entries: Iterable[Entry]) -> str:
     """Returns the page with the chart and the table of all entries."""
     entries = tuple(entries)
-    weights = {name: row["weights"] for name, row in catalog_rows()}
+    weights = {entry.name: weights_of(entry.name) for entry in entries}
     head = f"---\ntitle: Catalog\nhide: [navigation, toc]\n---\n{NOTE}\n\n# Catalog"
     intro = (
         f"{len(entries)} entries, drawn and counted one by one; any other valid size can be named too (see "
@@ -92,7 +93,7 @@ def density(entry: Entry) -> int:
     return (2 * entry.numbers.macs + positions(entry)) // (2 * positions(entry))
 
 
-def cells_of(entry: Entry, weights: Sequence[Any]) -> list[Cell]:
+def cells_of(entry: Entry, weights: Sequence[WeightsEntry]) -> list[Cell]:
     """Returns the cells of one entry's row, in the order of `HEADS`."""
     n = entry.numbers
     at_least = "" if n.status == "complete" else "≥ "
@@ -120,19 +121,12 @@ def _field_value(field: tuple[tuple[int, int] | None, ...]) -> str:
     return "Infinity" if None in field else str(max(extent[1] for extent in field if extent))
 
 
-def weights_text(weights: Sequence[Any]) -> str:
-    """Returns what is published for an entry: tags, each with its scores as they are stated; a dash where there is nothing.
-
-    Args:
-        weights: The `weights` of a row of the catalog: tags, or mappings with a `tag` and `metrics` (name to score).
-    """
+def weights_text(weights: Sequence[WeightsEntry]) -> str:
+    """Returns what is published for an entry: tags, each with its scores as they are stated; a dash where there is nothing."""
     texts = []
     for published in weights:
-        if isinstance(published, str):
-            texts.append(published)
-        else:
-            scores = ", ".join(f"{name} {score}" for name, score in published.get("metrics", {}).items())
-            texts.append(f"{published['tag']}: {scores}" if scores else published["tag"])
+        scores = ", ".join(f"{name} {score}" for name, score in short_scores(published).items())
+        texts.append(f"{published.tag}: {scores}" if scores else published.tag)
     return "; ".join(texts) or "–"
 
 

@@ -34,6 +34,7 @@ import math
 from dataclasses import astuple
 from typing import TYPE_CHECKING, Any
 
+from pages.weights import weights_of
 from zoo.analysis import analyze
 from zoo.analysis import report as count
 from zoo.analysis.graph import trace
@@ -93,7 +94,7 @@ def entry_data(entry: Entry, report: Report) -> dict[str, Any]:
         "trainable": report.trainable_params,
         "weightBytes": report.weight_bytes,
         "layers": report.layers,
-        "weights": [],
+        "weights": [weights.tag for weights in weights_of(entry.name)],
         "input": report.input_shape,
         "channels": report.input_shape[-1],
         "multiples": multiples,

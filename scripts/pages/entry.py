@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from pages.as_is import as_is
 from pages.source import builder_link
 from pages.template import NOTE
+from pages.weights import weights_section
 from zoo.render.diagram import METRICS, draw
 from zoo.render.layer_view import block_view, legend
 from zoo.render.svg import to_svg
@@ -48,6 +49,7 @@ def entry_page(entry: Entry, report: Report) -> str:
         "## Numbers",
         "Batch 1. [What the numbers mean](../guide/numbers.md).",
         as_is(totals_html(report)),
+        *weights_section(entry.name),
         "## Config",
         config_table(entry.config),
         "## Reference",

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pages.source import family_module
+from pages.weights import weights_of
 
 from rendering.files import digest, read, stamps
 from rendering.inputs import package_versions, source_files
@@ -31,7 +32,7 @@ KERAS_DEFAULTS = {"floatx": "float32", "epsilon": 1e-07, "backend": "tensorflow"
 PACKAGES = ("keras", "tensorflow", "jax", "numpy", "keras-cv", "pydot", "pygraphviz", "graphviz", "Pygments")
 """Packages whose versions may change what is rendered."""
 
-APART = ("__main__.py", "cli.py", "catalog.json")
+APART = ("__main__.py", "cli.py", "cli_weights.py", "catalog.json")
 """Files of `zoo` that no page is made with, and the catalog, whose rows count one by one."""
 
 
@@ -54,7 +55,7 @@ class Keys:
         family = family_module(entry)
         if family is None:
             return None
-        return _key(self._shared, self._family(family), entry, catalog.stored_rows(family))
+        return _key(self._shared, self._family(family), entry, catalog.stored_rows(family), weights_of(entry.name))
 
     def family(self, module: str, entries: Iterable[Entry]) -> str:
         """Returns the key of the page with a family's source."""
@@ -66,7 +67,8 @@ class Keys:
         if any(family_module(entry) is None for entry in entries):
             return None
         rows = [catalog.stored_rows(module) for module in catalog.family_modules()]
-        return _key(digest([*self.zoo, *self.pages], self.root), self._environment, entries, rows)
+        weights = [weights_of(entry.name) for entry in entries]
+        return _key(digest([*self.zoo, *self.pages], self.root), self._environment, entries, rows, weights)
 
     def still_hold(self) -> bool:
         """Tells whether no source was touched since; what was made meanwhile may be of another version, put back since."""

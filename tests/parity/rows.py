@@ -1,36 +1,26 @@
-"""Rows of weight tables that most originals have: a convolution, its normalisation."""
+"""Rows of weight tables that most originals have; those of PyTorch are the package's own, which converts weights with them."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
 
 from parity.case import Row
+from zoo.weights.convert.rows import KERAS_NORM, conv, conv_norm, norm
 
-_BATCH = {"weight": "gamma", "bias": "beta", "running_mean": "moving_mean", "running_var": "moving_variance"}
-_AFFINE = {"weight": "gamma", "bias": "beta"}
-
-
-def conv(theirs: str, ours: str, *, bias: bool = True) -> Iterator[Row]:
-    """Rows of a PyTorch convolution or linear layer."""
-    yield f"{theirs}.weight", ours, "kernel"
-    if bias:
-        yield f"{theirs}.bias", ours, "bias"
+__all__ = ["KerasRows", "conv", "conv_norm", "norm", "table_of"]
 
 
-def norm(theirs: str, ours: str, *, batch: bool = True) -> Iterator[Row]:
-    """Rows of a PyTorch batch normalisation; with `batch=False` of one without running statistics."""
-    for name, kind in (_BATCH if batch else _AFFINE).items():
-        yield f"{theirs}.{name}", ours, kind
+def table_of(rows: Callable[[Any], Iterable[Row]], entry: str, overrides: dict[str, Any]) -> Callable[[], Iterable[Row]]:
+    """Returns a case's table from one of the package, which is a function of the network's config."""
 
+    def table() -> Iterable[Row]:
+        from zoo.registry import info, resolve  # these need a newer Python than some of the originals run on
 
-def conv_norm(
-    their_conv: str, their_norm: str | None, our_conv: str, our_norm: str | None, *, bias: bool = True, batch: bool = True
-) -> Iterator[Row]:
-    """Rows of a convolution and the normalisation after it, if there is one."""
-    yield from conv(their_conv, our_conv, bias=bias)
-    if their_norm and our_norm:
-        yield from norm(their_norm, our_norm, batch=batch)
+        return rows(resolve(info(entry), **overrides))
+
+    return table
 
 
 class KerasRows:
@@ -53,7 +43,7 @@ class KerasRows:
 
     def norm(self, ours: str, *, scale: bool = True) -> Iterator[Row]:
         """Rows of the next batch normalisation."""
-        yield from self._next("batch_normalization", ours, (*(["gamma"] if scale else []), *list(_BATCH.values())[1:]))
+        yield from self._next("batch_normalization", ours, KERAS_NORM if scale else KERAS_NORM[1:])
 
     def _next(self, kind: str, ours: str, weights: tuple[str, ...]) -> Iterator[Row]:
         theirs = f"{kind}_{self.made[kind]}" if self.made[kind] else kind

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
-from parity.case import Case, Row
-from parity.rows import conv, norm
+from parity.case import Case
+from parity.rows import table_of
+from zoo.weights.convert.tables import monai_unet
 
 FILTERS = 4
 THEIR_NORMS = {"instance": "INSTANCE", "instance-affine": ("INSTANCE", {"affine": True}), "batch": "BATCH", None: None}
@@ -41,46 +41,6 @@ def original(options: dict[str, Any]):
     return TorchNetwork(UNet(**options))
 
 
-def block(theirs: str, ours: str, suffixes: tuple[str, str, str], fields: dict[str, Any]) -> Iterator[Row]:
-    """Rows of a convolution, its normalisation and its activation, as far as they have weights."""
-    their_norm, kinds = f"{theirs}.adn.N", [f"{ours}_{suffix}" for suffix in suffixes]
-    yield from conv(f"{theirs}.conv", kinds[0], bias=fields["bias"])
-    if fields["norm"] in ("batch", "instance-affine"):
-        yield from norm(their_norm, kinds[1], batch=fields["norm"] == "batch")
-    if fields["activation"] == "prelu":
-        yield f"{theirs}.adn.A.weight", kinds[2], "alpha"
-
-
-def down(theirs: str, ours: str, projected: bool, fields: dict[str, Any]) -> Iterator[Row]:
-    """Rows of a unit of the encoder or the bottleneck."""
-    units = fields["residual_units"]
-    for k in range(max(1, units)):
-        yield from block(f"{theirs}.conv.unit{k}" if units else theirs, ours, parts(k + 1), fields)
-    if units and projected:
-        yield from conv(f"{theirs}.residual", f"{ours}_proj", bias=fields["bias"])
-
-
-def parts(index: int) -> tuple[str, str, str]:
-    return f"conv{index}", f"norm{index}", f"act{index}"
-
-
-def table(levels: int, first_projected: bool, fields: dict[str, Any]) -> Iterator[Row]:
-    """Which tensor is which weight; each level of the original is nested in the one above."""
-    units = fields["residual_units"]
-    for level in range(levels):
-        theirs = "model." + "1.submodule." * level
-        yield from down(f"{theirs}0", f"enc{level + 1}", level > 0 or first_projected, fields)
-        if level == 0 and not units:
-            yield from conv(f"{theirs}2.conv", "dec0_up", bias=fields["bias"])
-            continue
-        yield from block(f"{theirs}2.0" if units else f"{theirs}2", f"dec{level}", ("up", "upnorm", "upact"), fields)
-        if units and level == 0:
-            yield from conv(f"{theirs}2.1.conv.unit0.conv", "dec0_conv1", bias=fields["bias"])
-        elif units:
-            yield from block(f"{theirs}2.1.conv.unit0", f"dec{level}", parts(1), fields)
-    yield from down("model." + "1.submodule." * (levels - 1) + "1.submodule", f"mid{levels}", True, fields)
-
-
 def case(
     name: str, sizes: tuple[tuple[int, ...], ...], channels: int, classes: int, strides: tuple[Any, ...], **given: Any
 ) -> Case:
@@ -94,19 +54,16 @@ def case(
         "epsilon": fields["norm"] is not None,
         "activation_across_add": fields["residual_units"] > 0,
     }
+    entry = f"monai-unet{'-3d' if ndim == 3 else ''}-d{len(strides) + 1}-f{FILTERS}"
+    overrides = {"input_shape": (*[None] * ndim, channels), "classes": classes, "strides": (1, *strides), **fields}
     return Case(
         name=name,
-        entry=f"monai-unet{'-3d' if ndim == 3 else ''}-d{len(strides) + 1}-f{FILTERS}",
-        overrides={
-            "input_shape": (*[None] * ndim, channels),
-            "classes": classes,
-            "strides": (1, *strides),
-            **fields,
-        },
+        entry=entry,
+        overrides=overrides,
         sizes=sizes,
         channels=channels,
         original=partial(original, options),
-        table=partial(table, len(strides), channels != FILTERS or strides[0] != 1, fields),
+        table=table_of(monai_unet.rows, entry, overrides),
         source=f"monai.networks.nets.UNet(**{options})",
         needs=("torch", "monai"),
         mutations=tuple(mutation for mutation, does in applies.items() if does),

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
-from parity.case import Case, Row
-from parity.rows import conv, conv_norm
+from parity.case import Case
+from parity.rows import table_of
+from zoo.weights.convert.tables import resenc_unet
 
 MOST = 12  # the cap on the channels comes early, so that some stages have a stride without a change of channels
 UNITS = (1, 3, 2, 2, 1)
@@ -73,62 +73,22 @@ def original(name: str):
     return TorchNetwork(module, list if supervised else None)
 
 
-def unit(theirs: str, ours: str, place: int | None) -> Iterator[Row]:
-    """A residual unit; `place` is that of the convolution in its shortcut, if it has one."""
-    for k in (1, 2):
-        yield from conv_norm(
-            f"{theirs}.conv{k}.conv", f"{theirs}.conv{k}.norm", f"{ours}_conv{k}", f"{ours}_norm{k}", batch=False
-        )
-    if place is not None:
-        skip = f"{theirs}.skip.{place}"
-        yield from conv_norm(f"{skip}.conv", f"{skip}.norm", f"{ours}_proj", f"{ours}_projnorm", bias=False, batch=False)
-
-
-def table(name: str) -> Iterator[Row]:
-    """Which tensor is which weight."""
-    plan = PLANS[name]
-    depth = len(plan["strides"])
-    stem = "encoder.stem.convs.0"
-    yield from conv_norm(f"{stem}.conv", f"{stem}.norm", "stem0_conv1", "stem0_norm1", batch=False)
-    for level in range(depth):
-        ours = f"mid{level}" if level == depth - 1 else f"enc{level}"
-        changes = level > 0 and width(level) != width(level - 1)
-        for block in range(UNITS[level]):
-            theirs = f"encoder.stages.{level}.blocks.{block}"
-            yield from unit(theirs, f"{ours}_block{block + 1}", 1 if changes and block == 0 else None)
-    for place in range(depth - 1):
-        level = depth - 2 - place
-        yield from conv(f"decoder.transpconvs.{place}", f"dec{level}_up")
-        if "decoder" in plan:
-            yield from unit(f"decoder.stages.{place}.blocks.0", f"dec{level}", 0)
-        else:
-            stage = f"decoder.stages.{place}.convs.0"
-            yield from conv_norm(f"{stage}.conv", f"{stage}.norm", f"dec{level}_conv1", f"dec{level}_norm1", batch=False)
-        if level == 0 or plan.get("deep_supervision", True):
-            yield from conv(f"decoder.seg_layers.{place}", f"head{level}_conv")
-
-
 def case(name: str) -> Case:
     plan = PLANS[name]
     depth = len(plan["strides"])
     ndim = 3 if "3d" in name else 2
     unused = [] if plan.get("deep_supervision", True) else range(depth - 2)
+    entry = "resenc-unet-3d" if ndim == 3 else "resenc-unet"
+    sizes = {"depth": depth, "filters": 4, "max_filters": MOST, "units": UNITS[:depth]}
+    overrides = {"input_shape": (*[None] * ndim, 2), "classes": 3, **sizes, **plan}
     return Case(
         name=name,
-        entry="resenc-unet-3d" if ndim == 3 else "resenc-unet",
-        overrides={
-            "input_shape": (*[None] * ndim, 2),
-            "classes": 3,
-            "depth": depth,
-            "filters": 4,
-            "max_filters": MOST,
-            "units": UNITS[:depth],
-            **plan,
-        },
+        entry=entry,
+        overrides=overrides,
         sizes=SIZES[name],
         channels=2,
         original=partial(original, name),
-        table=partial(table, name),
+        table=table_of(resenc_unet.rows, entry, overrides),
         source=f"dynamic_network_architectures 0.4.4, {'ResidualUNet' if 'decoder' in plan else 'ResidualEncoderUNet'}, {plan}",
         needs=("torch", "dynamic_network_architectures"),
         unused=tuple(f"decoder.seg_layers.{place}.{kind}" for place in unused for kind in ("weight", "bias")),

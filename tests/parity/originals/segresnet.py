@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
-from parity.case import Case, Row
-from parity.rows import conv, norm
+from parity.case import Case
+from parity.rows import table_of
+from zoo.weights.convert.tables import segresnet
 
 THEIR_MODES = {"bilinear": "nontrainable", "transposed": "deconv"}
 FILTERS = 8
@@ -20,34 +20,6 @@ def original(options: dict[str, Any]):
     from parity.frameworks import TorchNetwork
 
     return TorchNetwork(SegResNet(**options))
-
-
-def units(theirs: str, first: int, ours: str, count: int) -> Iterator[Row]:
-    """Rows of the blocks of one level; `first` is the number of the first one in the original."""
-    for place in range(count):
-        for k in (1, 2):
-            block = f"{ours}_block{place + 1}"
-            yield from norm(f"{theirs}.{first + place}.norm{k}", f"{block}_norm{k}", batch=False)
-            yield from conv(f"{theirs}.{first + place}.conv{k}.conv", f"{block}_conv{k}", bias=False)
-
-
-def table(blocks_down: tuple[int, ...], blocks_up: tuple[int, ...], upsample: str) -> Iterator[Row]:
-    """Which tensor is which weight."""
-    bottom = len(blocks_down) - 1
-    yield from conv("convInit.conv", "stem0_conv1", bias=False)
-    for level, count in enumerate(blocks_down):
-        ours = f"{'mid' if level == bottom else 'enc'}{level}"
-        if level > 0:
-            yield from conv(f"down_layers.{level}.0.conv", f"{ours}_down", bias=False)
-        yield from units(f"down_layers.{level}", 1, ours, count)
-    for step, count in enumerate(blocks_up):
-        ours = f"dec{bottom - 1 - step}"
-        yield from conv(f"up_samples.{step}.0.conv", f"{ours}_reduce", bias=False)
-        if upsample == "transposed":
-            yield from conv(f"up_samples.{step}.1.deconv", f"{ours}_up")
-        yield from units(f"up_layers.{step}", 0, ours, count)
-    yield from norm("conv_final.0", "head0_norm", batch=False)
-    yield from conv("conv_final.2.conv", "head0_conv")
 
 
 def case(
@@ -63,14 +35,16 @@ def case(
     ndim, blocks = len(sizes[0]), {"blocks_down": blocks_down, "blocks_up": blocks_up}
     options = {"spatial_dims": ndim, "init_filters": FILTERS, "in_channels": channels, "out_channels": classes}
     options |= {**blocks, "upsample_mode": THEIR_MODES[upsample]}
+    entry = f"segresnet{'-3d' if ndim == 3 else ''}-f{FILTERS}"
+    overrides = {"input_shape": (*[None] * ndim, channels), "classes": classes, "upsample": upsample, **blocks}
     return Case(
         name=name,
-        entry=f"segresnet{'-3d' if ndim == 3 else ''}-f{FILTERS}",
-        overrides={"input_shape": (*[None] * ndim, channels), "classes": classes, "upsample": upsample, **blocks},
+        entry=entry,
+        overrides=overrides,
         sizes=sizes,
         channels=channels,
         original=partial(original, options),
-        table=partial(table, blocks_down, blocks_up, upsample),
+        table=table_of(segresnet.rows, entry, overrides),
         source=f"monai.networks.nets.SegResNet(**{options})",
         needs=("torch", "monai"),
         mutations=("same_padding", "epsilon", "activation_across_add"),

@@ -1,0 +1,1 @@
+"""Pretrained weights: what there is, fetching it, checking it, loading it, and files of one's own."""

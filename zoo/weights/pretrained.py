@@ -1,0 +1,338 @@
+"""What users call: networks with weights, weights into networks, checking and exporting them."""
+
+from __future__ import annotations
+
+import os
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from zoo.errors import ConfigError, IntegrityError, WeightsError
+from zoo.weights.adapt import as_adapt
+from zoo.weights.library import weights_info
+from zoo.weights.load import LoadReport, Plan, assign, check_names, encoder_alone, plain_plan, variables_of
+from zoo.weights.metadata import Description, from_metadata, to_metadata
+from zoo.weights.tensors import STORED, TensorFile, open_tensors, write_tensors
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import keras
+
+    from zoo.config import ModelConfig
+    from zoo.entry import Entry
+    from zoo.weights.adapt import Adapt
+    from zoo.weights.convert import Converted
+    from zoo.weights.entry import Card, WeightsEntry
+    from zoo.weights.remote import RemoteFile
+
+KERAS_ENDING = ".weights.h5"
+ENDINGS = (".safetensors", KERAS_ENDING)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Source:
+    """An open file of weights, and what is known about it.
+
+    Attributes:
+        what: Its name, for messages.
+        file: Of tensors, its head read.
+        description: What it says about itself.
+        entry: The published weights that it is; None for a file of one's own.
+    """
+
+    what: str
+    file: TensorFile
+    description: Description
+    entry: WeightsEntry | None
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of the classes."""
+        return self.entry.classes if self.entry else self.description.card.classes
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verification:
+    """What `verify` found.
+
+    Attributes:
+        name: Of the weights.
+        path: Of the file.
+        sha256: Of the file, as it was registered and found.
+        tensors: How many were loaded.
+        error: Largest difference from the probe's numbers, as a part of the range of the output.
+        tolerance: What is allowed.
+        backend: That computed it.
+    """
+
+    name: str
+    path: Path
+    sha256: str
+    tensors: int
+    error: float
+    tolerance: float
+    backend: str
+
+
+def download(name: str) -> Path:
+    """Fetches published weights, unless they are there already, and checks them.
+
+    Returns:
+        The path of a file whose size and SHA-256 are right.
+
+    Raises:
+        UnknownWeightsError: There are none of this name.
+        DownloadError: No source could be reached, or the cache cannot be written to; each with its reason.
+        IntegrityError: What the sources give is not the registered file.
+    """
+    return _fetched(weights_info(name))
+
+
+def load_weights(model: keras.Model, weights: str | os.PathLike[str], *, adapt: str | Adapt | None = None) -> LoadReport:
+    """Loads weights into a network: all that was asked for, or nothing.
+
+    The names, shapes and types of all tensors are compared with the network's before any of them is read; values that are not
+    finite are refused; if anything fails the network is what it was.
+
+    Args:
+        model: The network: of `zoo.get`, or one that has the same layers.
+        weights: A name such as `"resunet-v1-d3-f8.nuclei-v1"`, or the path of a `.safetensors` file of `export_weights`, or of
+            a `.weights.h5` file that Keras saved of the same network.
+        adapt: What may be changed; see `zoo.Adapt`.
+
+    Raises:
+        UnknownWeightsError: There are none of this name.
+        DownloadError: See `download`.
+        IntegrityError: The file is damaged, or does not have exactly the tensors that it must have.
+        WeightsError: They are for another network, or for other channels or classes and no adaptation was asked for.
+    """
+    if is_keras_file(weights):
+        return _load_keras_file(model, Path(weights), adapt)
+    wanted = as_adapt(adapt)
+    with opened(weights) as source:
+        plan = _plan_for_model(model, source, wanted)
+        return _load(model, source, plan, wanted)
+
+
+def network_with_weights(entry: Entry, weights: str | os.PathLike[str], adapt: Any, overrides: dict[str, Any]) -> keras.Model:
+    """Builds the network that weights are for, with other fields where asked for, and loads them: see `zoo.get`."""
+    from zoo.registry import build, resolve
+    from zoo.weights.plan import FREE, check_same_network, make_plan
+
+    if is_keras_file(weights):
+        model = build(resolve(entry, **overrides))
+        _load_keras_file(model, Path(weights), adapt)
+        return model
+    wanted = as_adapt(adapt)
+    with opened(weights if is_path(weights) else f"{entry.name}.{weights}") as source:
+        stored = source.description.config
+        if source.description.entry != entry.name:
+            message = (
+                f"{source.what} are for {source.description.entry}, not for {entry.name}: zoo.get({source.description.entry!r})."
+            )
+            raise WeightsError(message)
+        config = resolve(_with_config(entry, stored), **overrides)
+        check_same_network(config, stored, source.what)
+        same = all(getattr(config, field) == getattr(stored, field) for field in FREE[1:])
+        model = build(config)
+        plain = same and config.input_shape[-1] == stored.input_shape[-1] and wanted == as_adapt(None)
+        plan = plain_plan(model) if plain else make_plan(stored, config, wanted, source.classes, source.what)
+        _load(model, source, plan, wanted)
+    return model
+
+
+def verify(name: str | os.PathLike[str]) -> Verification:
+    """Hashes weights anew, loads them, and runs their probe: do they compute here what was published?
+
+    Args:
+        name: Of published weights, or the path of a file of `export_weights`.
+
+    Raises:
+        IntegrityError: The file is damaged, or the network computes something else than the probe says.
+        WeightsError: They have no probe.
+    """
+    import keras
+
+    from zoo.registry import build
+    from zoo.weights.probe import probe_error, run_probe
+    from zoo.weights.tensors import file_sha256
+
+    with opened(name) as source:
+        probe = source.entry.probe if source.entry else source.description.probe
+        card = source.entry or source.description.card
+        if probe is None:
+            message = f"{source.what} have no probe: nothing says what they must compute."
+            raise WeightsError(message)
+        model = build(source.description.config.replace(head_activation=None))
+        report = _load(model, source, plain_plan(model), as_adapt(None))
+        path = source.file.path
+    error = probe_error(run_probe(model, probe.shape, probe.seed, card.preprocessing), probe.outputs)
+    if not error <= probe.tolerance:
+        message = (
+            f"{source.what} do not compute what was published: they differ by {error:.2g} of the output's range, allowed is "
+            f"{probe.tolerance:.2g}, on the backend {keras.backend.backend()}."
+        )
+        raise IntegrityError(message)
+    return Verification(
+        name=source.what,
+        path=path,
+        sha256=file_sha256(path),
+        tensors=len(report.loaded),
+        error=error,
+        tolerance=probe.tolerance,
+        backend=keras.backend.backend(),
+    )
+
+
+def export_weights(
+    model: keras.Model,
+    path: str | os.PathLike[str],
+    card: Card | None = None,
+    *,
+    config: ModelConfig | None = None,
+    dtype: str = "float32",
+) -> Path:
+    """Writes the weights of a network into a file that says what it is, and that `zoo.get` and `zoo.load_weights` take.
+
+    Args:
+        model: A network of the zoo.
+        path: `.safetensors`, with the config, the card and a probe; or `.weights.h5` for Keras, which has room for none of them.
+        card: What people should know about the weights.
+        config: Of the network; needed where its fields are not the entry's own.
+        dtype: Of the numbers on disk: `"float32"`, `"float16"` or `"bfloat16"`, each half as large.
+
+    Raises:
+        ConfigError: The ending or the type is not allowed, or the config is not that of the model.
+        IntegrityError: A weight is not finite, also after rounding to `dtype`; or the file cannot be written.
+    """
+    path = Path(path)
+    if not path.name.endswith(ENDINGS):
+        message = f"Weights are written as {' or '.join(ENDINGS)}. Received: {path.name!r}"
+        raise ConfigError(message)
+    if path.name.endswith(KERAS_ENDING):
+        from zoo.weights.keras_files import save_keras_file
+
+        return save_keras_file(model, path)
+    if dtype not in STORED:
+        message = f"`dtype` is one of {', '.join(map(repr, STORED))}. Received: dtype={dtype!r}"
+        raise ConfigError(message)
+    from zoo.weights.export import description_of, stored_tensors
+
+    tensors = stored_tensors(model, dtype)
+    description = description_of(model, card, config, tensors)
+    write_tensors(path, tensors, to_metadata(description))
+    return path
+
+
+def export_converted(
+    converted: Converted, path: str | os.PathLike[str], card: Card | None = None, *, dtype: str = "float32"
+) -> Path:
+    """Writes what `zoo.convert` gives, as `export_weights` does; a file with the encoder alone has no probe.
+
+    Raises:
+        ConfigError: See `export_weights`.
+        IntegrityError: See `export_weights`.
+    """
+    from zoo.registry import build
+
+    if converted.scope == "all":
+        model = build(converted.config)
+        for variable in model.weights:
+            variable.assign(converted.tensors[variable.path])
+        return export_weights(model, path, card, dtype=dtype)
+    from zoo.weights.entry import Card
+    from zoo.weights.export import rounded
+
+    tensors = {name: rounded(name, tensor, dtype) for name, tensor in converted.tensors.items()}
+    description = Description(entry=converted.config.name, config=converted.config, scope=converted.scope, card=card or Card())
+    write_tensors(path, tensors, to_metadata(description))
+    return Path(path)
+
+
+@contextmanager
+def opened(weights: str | os.PathLike[str]) -> Iterator[Source]:
+    """Opens weights by name or path: fetched, its head read, and compared with what the manifest says."""
+    if is_path(weights):
+        path, entry, what = Path(weights), None, str(weights)
+        if not path.is_file():
+            message = f"There is no file {what}. Give the path of a file of zoo.export_weights, or a name of zoo.list_weights()."
+            raise WeightsError(message)
+    else:
+        entry = weights_info(str(weights))
+        path, what = _fetched(entry), entry.name
+    with open_tensors(path, entry.sha256 if entry else None) as file:
+        description = from_metadata(file.metadata, what)
+        if entry is not None:
+            _check_manifest(entry, description)
+        yield Source(what=what, file=file, description=description, entry=entry)
+
+
+def is_path(weights: str | os.PathLike[str]) -> bool:
+    """Whether weights are meant by path, not by name."""
+    text = os.fspath(weights)
+    return not isinstance(weights, str) or text.endswith(ENDINGS) or os.sep in text or "/" in text
+
+
+def is_keras_file(weights: str | os.PathLike[str]) -> bool:
+    """Whether weights are a file that Keras writes."""
+    return is_path(weights) and os.fspath(weights).endswith((".h5", ".hdf5"))
+
+
+def remote_file(entry: WeightsEntry) -> RemoteFile:
+    """Returns the file of published weights."""
+    from zoo.weights.remote import RemoteFile
+
+    return RemoteFile(name=entry.name, sources=entry.sources, bytes=entry.bytes, sha256=entry.sha256)
+
+
+def _fetched(entry: WeightsEntry) -> Path:
+    from zoo.weights.download import fetch
+
+    return fetch(remote_file(entry))
+
+
+def _check_manifest(entry: WeightsEntry, description: Description) -> None:
+    if description.entry != entry.entry or description.config != entry.config:
+        message = f"The file of {entry.name} says that it is for {description.config}; its manifest says {entry.config}."
+        raise IntegrityError(message)
+
+
+def _with_config(entry: Entry, config: ModelConfig) -> Entry:
+    import dataclasses
+
+    return dataclasses.replace(entry, config=config, analysis_shape=())
+
+
+def _plan_for_model(model: keras.Model, source: Source, adapt: Adapt) -> Plan:
+    from zoo.weights.plan import config_of_model, encoder_target, make_plan
+    from zoo.weights.signature import fingerprint
+
+    stored = source.description.config
+    if adapt == as_adapt(None) and fingerprint(model) == source.description.fingerprint:
+        return plain_plan(model)
+    target_of = encoder_target if adapt.scope == "encoder" else config_of_model
+    return make_plan(stored, target_of(model, stored, source.what), adapt, source.classes, source.what)
+
+
+def _load(model: keras.Model, source: Source, plan: Plan, adapt: Adapt) -> LoadReport:
+    if source.description.scope == "encoder":
+        plan = encoder_alone(plan, adapt, source.what)
+    shapes = {name: spec.shape for name, spec in source.file.specs.items()}
+    check_names(shapes, plan.expected, source.what, source.description.config.name)
+    return assign(model, source.file.tensors(), plan, source.what)
+
+
+def _load_keras_file(model: keras.Model, path: Path, adapt: Any) -> LoadReport:
+    from zoo.weights.keras_files import keras_tensors
+
+    if adapt is not None:
+        message = (
+            f"{path}: a file of Keras does not say which network it is for, so it cannot be adapted. Load it into the network "
+            "that it was saved of, write that with zoo.export_weights(model, 'name.safetensors'), and adapt this file."
+        )
+        raise WeightsError(message)
+    variables_of(model)
+    with keras_tensors(path, model) as tensors:
+        return assign(model, tensors, plain_plan(model), str(path))
