@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from zoo.weights.entry import Metric as Metric
     from zoo.weights.entry import Recipe as Recipe
     from zoo.weights.entry import WeightsEntry as WeightsEntry
+    from zoo.weights.export import export_weights as export_weights
     from zoo.weights.fetchers import register_fetcher as register_fetcher
     from zoo.weights.hooks import add_hook as add_hook
     from zoo.weights.library import add_weights as add_weights
@@ -55,7 +56,6 @@ if TYPE_CHECKING:
     from zoo.weights.preprocessing import Preprocessing as Preprocessing
     from zoo.weights.pretrained import Verification as Verification
     from zoo.weights.pretrained import download as download
-    from zoo.weights.pretrained import export_weights as export_weights
     from zoo.weights.pretrained import load_weights as load_weights
     from zoo.weights.pretrained import verify as verify
 
@@ -80,7 +80,8 @@ _HOMES = {
     "zoo.weights.library": ("add_weights", "list_weights", "weights_info"),
     "zoo.weights.load": ("LoadReport",),
     "zoo.weights.preprocessing": ("Preprocessing",),
-    "zoo.weights.pretrained": ("Verification", "download", "export_weights", "load_weights", "verify"),
+    "zoo.weights.export": ("export_weights",),
+    "zoo.weights.pretrained": ("Verification", "download", "load_weights", "verify"),
 }  # fmt: skip
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 

@@ -9,7 +9,7 @@ import typer  # noqa: TID253  only the command imports this module
 
 import zoo
 from zoo.render.units import short_bytes
-from zoo.terminal import Column, load_keras, print_json, say, show_fields, show_table
+from zoo.terminal import Column, load_keras, print_json, read_setting, say, show_fields, show_table
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -184,13 +184,17 @@ def convert(
     source: Annotated[str | None, typer.Option("--from", metavar="SOURCE", help="The table, where it is not clear.")] = None,
     out: Annotated[Path | None, typer.Option(help="File to write; by default FILE with .zoo.safetensors.")] = None,
     dtype: Annotated[str, typer.Option(help="float32, float16 or bfloat16.")] = "float32",
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", metavar="FIELD=VALUE", help="What the file does not tell: --set strides=[2,2,1].")
+    ] = None,
 ) -> None:
     """Convert weights of another project into a file of the zoo."""
-    zoo.info(entry)  # a wrong name is answered before Keras loads
+    overrides = dict(read_setting("--set", text) for text in settings or ())
+    zoo.info(entry).config.replace(**overrides)  # a wrong name is answered before Keras loads
     load_keras()
-    from zoo.weights.pretrained import export_converted
+    from zoo.weights.export import export_converted
 
-    converted = zoo.convert(file, entry, source=source)
+    converted = zoo.convert(file, entry, source=source, **overrides)
     path = export_converted(converted, out or file.with_suffix(".zoo.safetensors"), dtype=dtype)
     if converted.unused:
         say(f"note: left out on purpose: {', '.join(converted.unused[:5])}{', …' if len(converted.unused) > 5 else ''}")
@@ -214,7 +218,7 @@ def _expanded(patterns: Iterable[str]) -> list[str]:
 
 def _known() -> list[RemoteFile]:
     from zoo.weights.library import all_weights
-    from zoo.weights.pretrained import remote_file
+    from zoo.weights.opening import remote_file
 
     return [remote_file(entry) for entry in all_weights().values()]
 

@@ -80,6 +80,24 @@ def read_shape(option: str, text: str | None) -> tuple[int, ...] | None:
     return tuple(int(size) for size in re.findall(r"\d+", text))
 
 
+def read_setting(option: str, text: str) -> tuple[str, Any]:
+    """Reads `strides=[2,2,1]`, `classes=3`, `activation=elu` or `norm=null`; lists become tuples."""
+    import json
+
+    name, sign, value = text.partition("=")
+    if not (sign and name.isidentifier() and value):
+        message = f"`{option}` is a field and its value, such as classes=3 or strides=[2,2,1]. Received: {text!r}"
+        raise ConfigError(message)
+    try:
+        return name, _as_tuples(json.loads(value))
+    except ValueError:
+        return name, value
+
+
+def _as_tuples(value: Any) -> Any:
+    return tuple(_as_tuples(item) for item in value) if isinstance(value, list) else value
+
+
 def say(message: str) -> None:
     """Writes one line to standard error."""
     sys.stderr.write(" ".join(message.splitlines()) + "\n")

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import zoo
+from zoo.terminal import read_setting
 from zoo.weights import library
 from zoo.weights.tensors import file_sha256
 
@@ -126,3 +127,30 @@ def test_convert(run, tmp_path):
     np.testing.assert_allclose(np.array(model(image)), np.array(original(image)), atol=1e-6)
     assert run("convert", str(tmp_path / "nothing.h5"), "--to", "resunet-v2-d5-f2").code == 2
     assert "did you mean" in run("convert", str(tmp_path / "old.weights.h5"), "--to", "resunt-v2").err
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("classes=3", ("classes", 3)),
+        ("strides=[2,[2,1],2]", ("strides", (2, (2, 1), 2))),
+        ("activation=elu", ("activation", "elu")),
+        ("norm=null", ("norm", None)),
+    ],
+)
+def test_settings_are_read(text, expected):
+    assert read_setting("--set", text) == expected
+
+
+@pytest.mark.parametrize("text", ["classes", "=3", "classes=", "a b=3"])
+def test_settings_that_are_none_are_errors(run, text):
+    done = run("convert", "x.pt", "--to", "unet", "--set", text)
+    assert (done.code, done.out) == (2, "")
+    assert f"such as classes=3 or strides=[2,2,1]. Received: {text!r}" in done.err
+
+
+def test_a_setting_that_is_no_field_is_an_error(run):
+    assert (
+        "`clases` is not a field of unet; did you mean 'classes'?"
+        in run("convert", "x.pt", "--to", "unet", "--set", "clases=3").err
+    )

@@ -118,7 +118,7 @@ def test_a_probe_of_published_weights(published):
 def test_the_encoder_of_another_project_is_asked_for(tmp_path):
     from zoo.weights.convert import Converted
     from zoo.weights.convert.checking import network_shapes
-    from zoo.weights.pretrained import export_converted
+    from zoo.weights.export import export_converted
 
     config = zoo.info("resnet18-unet").config
     shapes = network_shapes(config, "encoder")

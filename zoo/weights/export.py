@@ -1,15 +1,19 @@
-"""What goes into a file of weights: tensors as they are stored, and the description of the network."""
+"""Writing files of weights: tensors as they are stored, and the description of the network."""
 
 from __future__ import annotations
 
 import dataclasses
+import os
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zoo.errors import ConfigError, IntegrityError, ZooError
 from zoo.weights.entry import Card
 from zoo.weights.load import variables_of
-from zoo.weights.metadata import Description
+from zoo.weights.metadata import Description, to_metadata
+from zoo.weights.opening import ENDINGS, KERAS_ENDING
 from zoo.weights.signature import differences, fingerprint, signature
+from zoo.weights.tensors import STORED, write_tensors
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -18,6 +22,67 @@ if TYPE_CHECKING:
     import numpy as np
 
     from zoo.config import ModelConfig
+    from zoo.weights.convert import Converted
+
+
+def export_weights(
+    model: keras.Model,
+    path: str | os.PathLike[str],
+    card: Card | None = None,
+    *,
+    config: ModelConfig | None = None,
+    dtype: str = "float32",
+) -> Path:
+    """Writes the weights of a network into a file that says what it is, and that `zoo.get` and `zoo.load_weights` take.
+
+    Args:
+        model: A network of the zoo.
+        path: `.safetensors`, with the config, the card and a probe; or `.weights.h5` for Keras, which has room for none of them.
+        card: What people should know about the weights.
+        config: Of the network; needed where its fields are not the entry's own.
+        dtype: Of the numbers on disk: `"float32"`, `"float16"` or `"bfloat16"`, each half as large.
+
+    Raises:
+        ConfigError: The ending or the type is not allowed, or the config is not that of the model.
+        IntegrityError: A weight is not finite, also after rounding to `dtype`; or the file cannot be written.
+    """
+    path = Path(path)
+    if not path.name.endswith(ENDINGS):
+        message = f"Weights are written as {' or '.join(ENDINGS)}. Received: {path.name!r}"
+        raise ConfigError(message)
+    if path.name.endswith(KERAS_ENDING):
+        from zoo.weights.keras_files import save_keras_file
+
+        return save_keras_file(model, path)
+    if dtype not in STORED:
+        message = f"`dtype` is one of {', '.join(map(repr, STORED))}. Received: dtype={dtype!r}"
+        raise ConfigError(message)
+    tensors = stored_tensors(model, dtype)
+    description = description_of(model, card, config, tensors)
+    write_tensors(path, tensors, to_metadata(description))
+    return path
+
+
+def export_converted(
+    converted: Converted, path: str | os.PathLike[str], card: Card | None = None, *, dtype: str = "float32"
+) -> Path:
+    """Writes what `zoo.convert` gives, as `export_weights` does; a file with the encoder alone has no probe.
+
+    Raises:
+        ConfigError: See `export_weights`.
+        IntegrityError: See `export_weights`.
+    """
+    from zoo.registry import build
+
+    if converted.scope == "all":
+        model = build(converted.config)
+        for variable in model.weights:
+            variable.assign(converted.tensors[variable.path])
+        return export_weights(model, path, card, dtype=dtype)
+    tensors = {name: rounded(name, tensor, dtype) for name, tensor in converted.tensors.items()}
+    description = Description(entry=converted.config.name, config=converted.config, scope=converted.scope, card=card or Card())
+    write_tensors(path, tensors, to_metadata(description))
+    return Path(path)
 
 
 def stored_tensors(model: keras.Model, dtype: str) -> dict[str, np.ndarray]:

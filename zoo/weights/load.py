@@ -175,8 +175,10 @@ def _kept(variable: Any) -> Any:
     """
     import keras
 
-    value = keras.ops.convert_to_tensor(variable.value)
-    return keras.ops.copy(value) if keras.backend.backend() == "torch" else value
+    value = variable.value
+    if keras.backend.backend() == "tensorflow":
+        return value.read_value()
+    return value if keras.backend.backend() == "jax" else keras.ops.copy(value)
 
 
 def _value(variable: Any) -> np.ndarray:

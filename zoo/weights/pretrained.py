@@ -1,56 +1,24 @@
-"""What users call: networks with weights, weights into networks, checking and exporting them."""
+"""What users call: networks with weights, weights into networks, and whether they compute what was published."""
 
 from __future__ import annotations
 
 import os
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from zoo.errors import ConfigError, IntegrityError, WeightsError
+from zoo.errors import IntegrityError, WeightsError
 from zoo.weights.adapt import as_adapt
 from zoo.weights.library import weights_info
-from zoo.weights.load import LoadReport, Plan, assign, check_names, encoder_alone, plain_plan, variables_of
-from zoo.weights.metadata import Description, from_metadata, to_metadata
-from zoo.weights.tensors import STORED, TensorFile, open_tensors, write_tensors
+from zoo.weights.load import LoadReport, Plan, assign, check_names, encoder_alone, plain_plan
+from zoo.weights.opening import Source, fetched, is_keras_file, is_path, opened
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     import keras
 
     from zoo.config import ModelConfig
     from zoo.entry import Entry
     from zoo.weights.adapt import Adapt
-    from zoo.weights.convert import Converted
-    from zoo.weights.entry import Card, WeightsEntry
-    from zoo.weights.remote import RemoteFile
-
-KERAS_ENDING = ".weights.h5"
-ENDINGS = (".safetensors", KERAS_ENDING)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Source:
-    """An open file of weights, and what is known about it.
-
-    Attributes:
-        what: Its name, for messages.
-        file: Of tensors, its head read.
-        description: What it says about itself.
-        entry: The published weights that it is; None for a file of one's own.
-    """
-
-    what: str
-    file: TensorFile
-    description: Description
-    entry: WeightsEntry | None
-
-    @property
-    def classes(self) -> tuple[str, ...]:
-        """Names of the classes."""
-        return self.entry.classes if self.entry else self.description.card.classes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,7 +55,7 @@ def download(name: str) -> Path:
         DownloadError: No source could be reached, or the cache cannot be written to; each with its reason.
         IntegrityError: What the sources give is not the registered file.
     """
-    return _fetched(weights_info(name))
+    return fetched(weights_info(name))
 
 
 def load_weights(model: keras.Model, weights: str | os.PathLike[str], *, adapt: str | Adapt | None = None) -> LoadReport:
@@ -186,119 +154,6 @@ def verify(name: str | os.PathLike[str]) -> Verification:
     )
 
 
-def export_weights(
-    model: keras.Model,
-    path: str | os.PathLike[str],
-    card: Card | None = None,
-    *,
-    config: ModelConfig | None = None,
-    dtype: str = "float32",
-) -> Path:
-    """Writes the weights of a network into a file that says what it is, and that `zoo.get` and `zoo.load_weights` take.
-
-    Args:
-        model: A network of the zoo.
-        path: `.safetensors`, with the config, the card and a probe; or `.weights.h5` for Keras, which has room for none of them.
-        card: What people should know about the weights.
-        config: Of the network; needed where its fields are not the entry's own.
-        dtype: Of the numbers on disk: `"float32"`, `"float16"` or `"bfloat16"`, each half as large.
-
-    Raises:
-        ConfigError: The ending or the type is not allowed, or the config is not that of the model.
-        IntegrityError: A weight is not finite, also after rounding to `dtype`; or the file cannot be written.
-    """
-    path = Path(path)
-    if not path.name.endswith(ENDINGS):
-        message = f"Weights are written as {' or '.join(ENDINGS)}. Received: {path.name!r}"
-        raise ConfigError(message)
-    if path.name.endswith(KERAS_ENDING):
-        from zoo.weights.keras_files import save_keras_file
-
-        return save_keras_file(model, path)
-    if dtype not in STORED:
-        message = f"`dtype` is one of {', '.join(map(repr, STORED))}. Received: dtype={dtype!r}"
-        raise ConfigError(message)
-    from zoo.weights.export import description_of, stored_tensors
-
-    tensors = stored_tensors(model, dtype)
-    description = description_of(model, card, config, tensors)
-    write_tensors(path, tensors, to_metadata(description))
-    return path
-
-
-def export_converted(
-    converted: Converted, path: str | os.PathLike[str], card: Card | None = None, *, dtype: str = "float32"
-) -> Path:
-    """Writes what `zoo.convert` gives, as `export_weights` does; a file with the encoder alone has no probe.
-
-    Raises:
-        ConfigError: See `export_weights`.
-        IntegrityError: See `export_weights`.
-    """
-    from zoo.registry import build
-
-    if converted.scope == "all":
-        model = build(converted.config)
-        for variable in model.weights:
-            variable.assign(converted.tensors[variable.path])
-        return export_weights(model, path, card, dtype=dtype)
-    from zoo.weights.entry import Card
-    from zoo.weights.export import rounded
-
-    tensors = {name: rounded(name, tensor, dtype) for name, tensor in converted.tensors.items()}
-    description = Description(entry=converted.config.name, config=converted.config, scope=converted.scope, card=card or Card())
-    write_tensors(path, tensors, to_metadata(description))
-    return Path(path)
-
-
-@contextmanager
-def opened(weights: str | os.PathLike[str]) -> Iterator[Source]:
-    """Opens weights by name or path: fetched, its head read, and compared with what the manifest says."""
-    if is_path(weights):
-        path, entry, what = Path(weights), None, str(weights)
-        if not path.is_file():
-            message = f"There is no file {what}. Give the path of a file of zoo.export_weights, or a name of zoo.list_weights()."
-            raise WeightsError(message)
-    else:
-        entry = weights_info(str(weights))
-        path, what = _fetched(entry), entry.name
-    with open_tensors(path, entry.sha256 if entry else None) as file:
-        description = from_metadata(file.metadata, what)
-        if entry is not None:
-            _check_manifest(entry, description)
-        yield Source(what=what, file=file, description=description, entry=entry)
-
-
-def is_path(weights: str | os.PathLike[str]) -> bool:
-    """Whether weights are meant by path, not by name."""
-    text = os.fspath(weights)
-    return not isinstance(weights, str) or text.endswith(ENDINGS) or os.sep in text or "/" in text
-
-
-def is_keras_file(weights: str | os.PathLike[str]) -> bool:
-    """Whether weights are a file that Keras writes."""
-    return is_path(weights) and os.fspath(weights).endswith((".h5", ".hdf5"))
-
-
-def remote_file(entry: WeightsEntry) -> RemoteFile:
-    """Returns the file of published weights."""
-    from zoo.weights.remote import RemoteFile
-
-    return RemoteFile(name=entry.name, sources=entry.sources, bytes=entry.bytes, sha256=entry.sha256)
-
-
-def _fetched(entry: WeightsEntry) -> Path:
-    from zoo.weights.download import fetch
-
-    return fetch(remote_file(entry))
-
-
-def _check_manifest(entry: WeightsEntry, description: Description) -> None:
-    if description.entry != entry.entry or description.config != entry.config:
-        message = f"The file of {entry.name} says that it is for {description.config}; its manifest says {entry.config}."
-        raise IntegrityError(message)
-
-
 def _with_config(entry: Entry, config: ModelConfig) -> Entry:
     import dataclasses
 
@@ -333,6 +188,5 @@ def _load_keras_file(model: keras.Model, path: Path, adapt: Any) -> LoadReport:
             "that it was saved of, write that with zoo.export_weights(model, 'name.safetensors'), and adapt this file."
         )
         raise WeightsError(message)
-    variables_of(model)
     with keras_tensors(path, model) as tensors:
         return assign(model, tensors, plain_plan(model), str(path))

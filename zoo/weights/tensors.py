@@ -128,7 +128,10 @@ def write_tensors(path: str | os.PathLike[str], tensors: Mapping[str, np.ndarray
     path = Path(path)
     private = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
+        private.touch()
+        mode = private.stat().st_mode
         save_file(dict(tensors), private, dict(metadata))
+        private.chmod(mode)  # the library closes its files to others
         _flush(private)
         private.replace(path)
     except (OSError, SafetensorError) as error:
