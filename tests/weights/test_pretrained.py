@@ -60,7 +60,9 @@ def test_a_name_gives_the_network_with_its_weights(published, exported, home, as
 
 
 def test_a_damaged_file_in_the_cache_is_fetched_anew(published, home):
-    path = zoo.download(NAME)
+    told = []
+    path = zoo.download(NAME, progress=lambda done, total: told.append((done, total)))
+    assert told[-1] == (published.bytes, published.bytes)
     assert path.parent == home
     content = bytearray(path.read_bytes())
     content[-3] ^= 8

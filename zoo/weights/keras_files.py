@@ -46,7 +46,8 @@ def keras_tensors(path: Path, model: keras.Model) -> Iterator[Iterator[tuple[str
             raise IntegrityError(message)
     check_names({name: spec.shape for name, spec in found.items()}, expected, str(path), model.name)
     _check_layer_names(path, {place: variables[name].path.split("/")[0] for place, name in places.items()})
-    yield ((places[place], hdf5.read(path, {place: found[place]})[place]) for place in places)
+    values = hdf5.read(path, {place: found[place] for place in places})
+    yield ((places[place], values.pop(place)) for place in places)
 
 
 def save_keras_file(model: keras.Model, path: Path) -> Path:

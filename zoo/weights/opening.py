@@ -17,10 +17,16 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from zoo.weights.entry import WeightsEntry
+    from zoo.weights.hooks import Progress
     from zoo.weights.remote import RemoteFile
 
 KERAS_ENDING = ".weights.h5"
 ENDINGS = (".safetensors", KERAS_ENDING)
+"""What weights are written as."""
+
+HDF5_ENDINGS = (".h5", ".hdf5")
+FILE_ENDINGS = (".safetensors", *HDF5_ENDINGS, ".keras", ".pt", ".pth", ".bin", ".npz")
+"""Endings by which a word is known to be a file: no tag ends so."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,12 +72,12 @@ def opened(weights: str | os.PathLike[str]) -> Iterator[Source]:
 def is_path(weights: str | os.PathLike[str]) -> bool:
     """Whether weights are meant by path, not by name."""
     text = os.fspath(weights)
-    return not isinstance(weights, str) or text.endswith(ENDINGS) or os.sep in text or "/" in text
+    return not isinstance(weights, str) or text.endswith(FILE_ENDINGS) or os.sep in text or "/" in text
 
 
 def is_keras_file(weights: str | os.PathLike[str]) -> bool:
     """Whether weights are a file that Keras writes."""
-    return is_path(weights) and os.fspath(weights).endswith((".h5", ".hdf5"))
+    return is_path(weights) and os.fspath(weights).endswith(HDF5_ENDINGS)
 
 
 def remote_file(entry: WeightsEntry) -> RemoteFile:
@@ -81,11 +87,11 @@ def remote_file(entry: WeightsEntry) -> RemoteFile:
     return RemoteFile(name=entry.name, sources=entry.sources, bytes=entry.bytes, sha256=entry.sha256)
 
 
-def fetched(entry: WeightsEntry) -> Path:
+def fetched(entry: WeightsEntry, progress: Progress | None = None) -> Path:
     """Fetches published weights where they are not there yet; see `zoo.download`."""
     from zoo.weights.download import fetch
 
-    return fetch(remote_file(entry))
+    return fetch(remote_file(entry), progress=progress)
 
 
 def _check_manifest(entry: WeightsEntry, description: Description) -> None:

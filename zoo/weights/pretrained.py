@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from zoo.config import ModelConfig
     from zoo.entry import Entry
     from zoo.weights.adapt import Adapt
+    from zoo.weights.hooks import Progress
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,8 +45,12 @@ class Verification:
     backend: str
 
 
-def download(name: str) -> Path:
+def download(name: str, *, progress: Progress | None = None) -> Path:
     """Fetches published weights, unless they are there already, and checks them.
+
+    Args:
+        name: Such as `"resunet-v1-d3-f8.nuclei-v1"`.
+        progress: Is called with `(done_bytes, total_bytes)`; None shows a bar where standard error is a terminal.
 
     Returns:
         The path of a file whose size and SHA-256 are right.
@@ -55,7 +60,7 @@ def download(name: str) -> Path:
         DownloadError: No source could be reached, or the cache cannot be written to; each with its reason.
         IntegrityError: What the sources give is not the registered file.
     """
-    return fetched(weights_info(name))
+    return fetched(weights_info(name), progress)
 
 
 def load_weights(model: keras.Model, weights: str | os.PathLike[str], *, adapt: str | Adapt | None = None) -> LoadReport:
