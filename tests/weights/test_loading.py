@@ -230,7 +230,7 @@ def test_a_config_that_does_not_have_the_tensors_is_refused(path, tmp_path):
 def test_paths_and_names_are_told_apart(tmp_path):
     with pytest.raises(WeightsError, match=r"There is no file .*nothing\.safetensors"):
         zoo.load_weights(zoo.get(NAME), tmp_path / "nothing.safetensors")
-    with pytest.raises(WeightsError, match="'nothing.h5', which does not exist"):
+    with pytest.raises(WeightsError, match=r"'nothing\.h5', which does not exist"):
         zoo.get(NAME, weights="nothing.h5")
     with pytest.raises(zoo.UnknownWeightsError, match=r"resunet-v1-d2-f2 has no weights 'cells-v1'"):
         zoo.load_weights(zoo.get(NAME), f"{NAME}.cells-v1")
