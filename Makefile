@@ -45,7 +45,7 @@ bench: $(DONE) ## Measure import, build, analysis, loading and pages, each again
 	$(BIN)/python scripts/measure_loading.py
 
 fuzz: $(DONE) ## Read 100,000 made-up files of weights; INPUTS=1000000 reads more
-	ZOO_FUZZ_INPUTS=$$(($(INPUTS) / 2)) $(BIN)/python -m pytest tests/weights/test_tensors.py -k "made_up or changed_bytes"
+	ZOO_FUZZ_INPUTS=$$(($(INPUTS) / 2)) $(BIN)/python -m pytest -n 2 tests/weights/test_tensors.py -k "made_up or changed_bytes"
 
 parity: $(DONE) $(PARITY)/.installed ## Compare with the original code in PyTorch, which goes into .venv-parity (about 6 GB)
 	ZOO_PARITY_PYTHON=$(CURDIR)/$(PARITY)/bin/python $(BIN)/python -m pytest -m parity $(ARGS)

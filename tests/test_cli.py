@@ -97,7 +97,7 @@ class TestList:
             (("--family", "resunet"), r"family='resunet' \(alone 0\); did you mean 'rsunet' or 'resunet-a' or 'resunet-v\d'\? "),
             (("unet*", "--3d"), r"matches 'unet\*' \(alone \d+\), ndim=3 \(alone \d+\)\. Families: "),
             (("--max-params", "10"), r"matches max_params=10 \(alone 0\)\. Families"),
-            (("--has-weights",), r"matches has_weights=True \(alone 0\)\. Families"),
+            (("vnet*", "--has-weights"), r"matches 'vnet\*' \(alone 3\), has_weights=True \(alone \d+\)\. Families"),
         ],
     )
     def test_nothing_found_says_which_filter_and_what_there_is(self, run, options, message):

@@ -193,6 +193,7 @@ def test_without_pytorch_its_files_are_not_read_and_the_error_says_what_to_insta
     fake = tmp_path / "torch.py"
     fake.write_text("raise ImportError('no torch here')")
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")  # two of the fakes have one size, and are written within a second
     with pytest.raises(
         MissingExtraError, match=r"\(no torch here\): pip install 'resunet-zoo\[torch\]', or let ZOO_TORCH_PYTHON"
     ):

@@ -132,7 +132,7 @@ def assign(model: keras.Model, tensors: Iterable[tuple[str, np.ndarray]], plan: 
     """
     variables = variables_of(model)
     names: set[str] = set()
-    staged: dict[str, Any] = {}
+    staged: dict[str, np.ndarray] = {}
     for name, tensor in tensors:
         _check_finite(name, tensor, what)
         names.add(name)
@@ -140,31 +140,32 @@ def assign(model: keras.Model, tensors: Iterable[tuple[str, np.ndarray]], plan: 
             change = plan.takes[name]
             staged[name] = tensor if change is None else change(tensor, _value(variables[name]))
             _check_fits(name, staged[name], variables[name], what)
+    taken = tuple(staged)
     _commit(variables, staged)
     report = LoadReport(
         weights=what,
-        loaded=tuple(name for name in staged if plan.takes[name] is None),
-        adapted=tuple(name for name in staged if plan.takes[name] is not None),
-        fresh=tuple(name for name in variables if name not in staged),
-        unused=tuple(sorted(names - set(staged))),
+        loaded=tuple(name for name in taken if plan.takes[name] is None),
+        adapted=tuple(name for name in taken if plan.takes[name] is not None),
+        fresh=tuple(name for name in variables if name not in taken),
+        unused=tuple(sorted(names - set(taken))),
     )
     log.info("%s", report)
     return report
 
 
-def _commit(variables: Mapping[str, Any], staged: dict[str, Any]) -> None:
-    done: list[str] = []
+def _commit(variables: Mapping[str, Any], staged: dict[str, np.ndarray]) -> None:
+    """Assigns the arrays, each of which is let go on the way, so that two copies of one tensor at most are there at once."""
+    import keras
+
+    kept: dict[str, Any] = {}
     try:
-        for name in staged:
-            before = _kept(variables[name])
-            done.append(name)
-            variables[name].assign(staged[name])
-            staged[name] = before
+        for name in list(staged):
+            variable = variables[name]
+            kept[name] = _kept(variable)
+            variable.assign(keras.ops.convert_to_tensor(staged.pop(name), dtype=variable.dtype))
     except BaseException:
-        for name in done[:-1]:
-            variables[name].assign(staged[name])
-        for name in done[-1:]:
-            variables[name].assign(before)
+        for name, value in kept.items():
+            variables[name].assign(value)
         raise
 
 
