@@ -70,3 +70,22 @@ def test_a_network_without_a_u_says_so():
     model = keras.Model(inputs, keras.layers.Conv2D(1, 1)(keras.layers.Conv2D(4, 3, padding="same")(inputs)))
     assert "stand in a column instead of a U" in pages._picture_note(zoo.info("unet"), zoo.analyze(model))
     assert "instead of a U" not in pages._picture_note(zoo.info("unet"), zoo.analyze("unet-d2-f4"))
+
+
+def test_an_entry_with_weights_has_a_card_for_each():
+    from pages.weights import weights_section
+
+    assert weights_section("vnet-f16") == []
+    text = "\n".join(weights_section("resunet-v1-d3-f8"))
+    for name in zoo.list_weights("resunet-v1-d3-f8"):
+        record = zoo.weights_info(name)
+        for part in (
+            f"### {record.tag}",
+            name,
+            record.sha256,
+            record.data_licence,
+            f"{record.bytes:,} bytes",
+            record.recipe.command,
+        ):
+            assert part in text
+        assert f"{record.metrics[0].value:.4f}" in text

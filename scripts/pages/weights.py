@@ -35,7 +35,7 @@ def short_scores(weights: WeightsEntry) -> dict[str, str]:
 
 def _card(weights: WeightsEntry) -> str:
     rows = [(label, text) for label, text in _facts(weights) if text]
-    table = "\n".join(["| | |", "|---|---|", *(f"| {label} | {text} |" for label, text in rows)])
+    table = "\n".join(["| about | these weights |", "|---|---|", *(f"| {label} | {text} |" for label, text in rows)])
     default = " (default)" if weights.default else ""
     return "\n\n".join(
         [
