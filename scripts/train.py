@@ -27,6 +27,8 @@ from training.scores import score
 import zoo
 from zoo.weights.preprocessing import Preprocessing
 
+LOSS = "bce + dice"
+
 
 def main() -> None:
     """Runs one recipe."""
@@ -53,6 +55,8 @@ def run(recipe: dict[str, Any], data: Path, out: Path) -> None:
     source = {key: recipe["data"][key] for key in ("images", "masks", "mask_values")}
     train, val = (read_split(data, split, **source) for split in ("train", "val"))
     classes = len(recipe["data"]["classes"])
+    if (classes, settings["loss"]) != (1, LOSS):
+        sys.exit(f"This script trains one class with loss = {LOSS!r}. Received: {classes} classes, loss = {settings['loss']!r}")
     model = zoo.get(recipe["model"]["name"], classes=classes, input_shape=(None, None, len(prepare.channels)))
     steps = settings["steps"]
     rate = keras.optimizers.schedules.CosineDecay(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from zoo.errors import IntegrityError
 from zoo.weights.hdf5 import quoted
+from zoo.weights.load import ENCODER
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -23,8 +24,6 @@ FLOATS = ("float32", "float16", "bfloat16", "float64")
 """Types that become float32: the first three as they are, the last one rounded."""
 
 SHOWN = 10
-ENCODER = ("stem", "enc")
-"""What the names of the encoder's layers start with."""
 
 
 @dataclass(frozen=True, kw_only=True)
