@@ -1,6 +1,7 @@
 """Turns a finished run into published weights: `python scripts/publish_weights.py RUN --tag nuclei-v1 --data FOLDER`.
 
-Writes the weights as float16 into `zoo/weights/files/`, scores that file on val, and enters it into the manifest.
+Writes the weights as float16 into `zoo/weights/files/`, scores that file on val, and enters it into the manifest. The confusion
+matrices behind the scores go into `tests/golden/scores/`, a picture of the worst images into `docs/assets/weights/`.
 """
 
 from __future__ import annotations
@@ -15,8 +16,13 @@ from typing import Any
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-from training.folders import data_hash, read_split
-from training.scores import PROTOCOL, measured
+import msgspec
+import numpy as np
+from evaluate import draw_worst
+from train import network
+from training.data import data_hash, read_split
+from training.recipe import Recipe, read_recipe
+from training.scores import confusions, scores
 
 import zoo
 from zoo.weights.library import MANIFEST
@@ -24,7 +30,10 @@ from zoo.weights.manifest import manifest_bytes, parse_manifest
 from zoo.weights.metadata import from_metadata
 from zoo.weights.tensors import file_sha256, open_tensors
 
+ROOT = Path(__file__).resolve().parents[1]
 FILES = Path(MANIFEST).parent / "files"
+MATRICES = ROOT / "tests/golden/scores"
+PICTURES = ROOT / "docs/assets/weights"
 
 
 def main() -> None:
@@ -38,35 +47,55 @@ def main() -> None:
     facts = json.loads((options.run / "run.json").read_text(encoding="utf-8"))
     if data_hash(options.data) != facts["data"]:
         sys.exit(f"{options.data} is not the data of {options.run}: the checksums differ.")
-    name = f"{facts['recipe']['model']['name']}.{options.tag}"
-    path = written(options.run, facts, FILES / f"{name}.safetensors")
-    entry = scored(entered(path, name, tuple(options.source)), facts, path, options.data)
+    recipe = recipe_of(facts)
+    name = f"{recipe.model.name}.{options.tag}"
+    path = written(options.run, facts, recipe, FILES / f"{name}.safetensors")
+    entry = scored(entered(path, name, tuple(options.source)), recipe, path, options.data)
     replace_in_manifest(entry)
     print(f"{entry.name}: {entry.bytes:,} bytes; {', '.join(f'{m.name} {m.value:.4f} {m.interval}' for m in entry.metrics)}")
 
 
-def written(run: Path, facts: dict[str, Any], path: Path) -> Path:
+def recipe_of(facts: dict[str, Any]) -> Recipe:
+    """Returns the recipe of a run with the card that its file has now.
+
+    Raises:
+        SystemExit: Another setting of the file has changed since.
+    """
+    ran = msgspec.convert(facts["recipe"], Recipe)
+    precision = f"training.precision={ran.training.precision}"
+    recipe = read_recipe(ROOT / "recipes" / facts["recipe_file"], [*facts["changes"], precision])
+    if recipe.fingerprint != ran.fingerprint:
+        sys.exit(f"recipes/{facts['recipe_file']} is no longer what was run: only its card may change after a training.")
+    return recipe
+
+
+def written(run: Path, facts: dict[str, Any], recipe: Recipe, path: Path) -> Path:
     """Writes the weights of a run with their card, as float16."""
-    recipe = facts["recipe"]
-    prepare = zoo.Preprocessing(**tuples(recipe["preprocessing"]))
-    card = zoo.Card(classes=tuple(recipe["data"]["classes"]), preprocessing=prepare, **tuples(recipe["card"]))
-    model = zoo.get(
-        recipe["model"]["name"],
-        classes=len(card.classes),
-        input_shape=(*(None,) * recipe["data"].get("ndim", 2), len(prepare.channels)),
-    )
-    zoo.load_weights(model, run / "weights.weights.h5")
+    known = {field.name for field in dataclasses.fields(zoo.Card)}
+    about = {name: value for name, value in recipe_fields(recipe.card).items() if name in known}
+    card = zoo.Card(classes=tuple(recipe.data.classes), preprocessing=recipe.preprocessing, **about)
+    model = network(recipe)
+    zoo.load_weights(model, run / "best.weights.h5")
     path.parent.mkdir(exist_ok=True)
+    monitor = recipe.training.monitor
+    changes = "".join(f" --set {change}" for change in facts["changes"])
     how = zoo.Recipe(
-        command=f"python scripts/train.py recipes/{facts['recipe_file']} --data FOLDER",
-        settings=json.dumps(recipe["training"]),
+        command=f"python scripts/train.py recipes/{facts['recipe_file']} --data FOLDER{changes}",
+        settings=json.dumps(recipe.settings),
         commit=facts["commit"],
         data_sha256=facts["data"],
         versions=tuple(f"{name} {version}" for name, version in facts["versions"].items()),
         machine=facts["machine"],
         minutes=round(facts["seconds"] / 60, 1),
+        monitor=monitor,
+        curve=tuple((each["step"], round(each["loss"], 5), round(each[monitor], 5)) for each in facts["curve"]),
     )
     return zoo.export_weights(model, path, dataclasses.replace(card, recipe=how), dtype="float16")
+
+
+def recipe_fields(table: msgspec.Struct) -> dict[str, Any]:
+    """Returns the fields of a table of a recipe by name."""
+    return {name: getattr(table, name) for name in table.__struct_fields__}
 
 
 def entered(path: Path, name: str, mirrors: tuple[str, ...]) -> zoo.WeightsEntry:
@@ -93,18 +122,26 @@ def entered(path: Path, name: str, mirrors: tuple[str, ...]) -> zoo.WeightsEntry
     )
 
 
-def scored(entry: zoo.WeightsEntry, facts: dict[str, Any], path: Path, data: Path) -> zoo.WeightsEntry:
-    """Returns the entry with the scores of its file on val."""
-    recipe = facts["recipe"]
-    source = {key: recipe["data"][key] for key in ("images", "masks", "mask_values")}
+def scored(entry: zoo.WeightsEntry, recipe: Recipe, path: Path, data: Path) -> zoo.WeightsEntry:
+    """Returns the entry with the scores of its file on val; keeps what is behind them."""
     model = zoo.get(entry.entry, weights=path)
-    found = measured(model, read_split(data, "val", **source), entry.preprocessing)
+    samples = read_split(data, "val", recipe.data)
+
+    def find(image: np.ndarray) -> np.ndarray:
+        return zoo.predict(model, image, progress=lambda done, total: None)
+
+    matrices = confusions(find, samples, recipe.data)
+    rows = {sample.name: matrix.tolist() for sample, matrix in zip(samples, matrices, strict=True)}
+    for folder in (MATRICES, PICTURES):
+        folder.mkdir(parents=True, exist_ok=True)
+    (MATRICES / f"{entry.name}.json").write_text(json.dumps({"data": data_hash(data), "matrices": rows}) + "\n", encoding="utf-8")
+    draw_worst(find, samples, matrices, recipe, PICTURES / f"{entry.name}.jpg")
     metrics = tuple(
         zoo.Metric(
-            name=label, value=round(mean, 4), data=recipe["card"]["data"].partition(" ")[0], split="val", protocol=PROTOCOL,
-            images=count, interval=tuple(round(end, 4) for end in interval),
+            name=score.name, value=round(score.value, 4), data=recipe.card.data.partition(" ")[0], split="val",
+            protocol=score.protocol, images=len(samples), interval=tuple(round(end, 4) for end in score.interval),
         )
-        for label, (mean, interval, count) in found.items()
+        for score in scores(matrices, recipe.card.scores, recipe.data)
     )  # fmt: skip
     return entry.replace(metrics=metrics)
 
@@ -117,16 +154,6 @@ def replace_in_manifest(entry: zoo.WeightsEntry) -> None:
     default = not any(each.entry == entry.entry and each.default for each in others)
     entries = sorted((*others, entry.replace(default=default)), key=lambda each: each.name)
     manifest.write_bytes(manifest_bytes(tuple(entries)))
-
-
-def tuples(values: dict[str, Any]) -> dict[str, Any]:
-    """Returns a table of a recipe with tuples for its lists, nested ones too."""
-    return {name: as_tuple(value) for name, value in values.items()}
-
-
-def as_tuple(value: Any) -> Any:
-    """Returns tuples for lists."""
-    return tuple(as_tuple(item) for item in value) if isinstance(value, list) else value
 
 
 if __name__ == "__main__":

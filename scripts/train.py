@@ -1,6 +1,7 @@
-"""Trains a network by a recipe: `python scripts/train.py recipes/nuclei-d3-f8.toml --data FOLDER`.
+"""Trains a network by a recipe: `python scripts/train.py recipes/nuclei.toml --data FOLDER`.
 
-Writes into `--out` the weights, a log of the scores on val, and the settings with which it ran.
+Everything goes into `--out`: the best weights, the state to go on from, the record of the run, its curve and some pictures.
+Stopped at any moment, the same command goes on and ends with the same weights as if it had not been stopped.
 """
 
 from __future__ import annotations
@@ -11,8 +12,6 @@ import os
 import platform
 import subprocess
 import sys
-import time
-import tomllib
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -20,101 +19,120 @@ from typing import Any
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import keras
+import msgspec
 from training.crops import Crops
-from training.folders import Sample, data_hash, read_split
-from training.scores import score
+from training.data import check_classes, data_hash, read_split
+from training.finding import finder
+from training.losses import losses_of
+from training.pictures import draw_curve, draw_overlays, evenly
+from training.recipe import Recipe, read_recipe
+from training.rounds import Rounds
 
 import zoo
-from zoo.weights.preprocessing import Preprocessing
-
-LOSS = "bce + dice"
 
 
 def main() -> None:
     """Runs one recipe."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("recipe", type=Path)
+    parser.add_argument("recipe", type=Path, help="a TOML file, see recipes/")
     parser.add_argument("--data", type=Path, required=True, help="folder with split.csv, images and masks")
     parser.add_argument("--out", type=Path, help="folder for the results; by default runs/RECIPE")
-    parser.add_argument("--steps", type=int, help="other number of steps, for a try")
+    parser.add_argument("--set", action="append", default=[], metavar="TABLE.FIELD=VALUE", help="another value for a setting")
+    parser.add_argument("--restart", action="store_true", help="start anew where --out has a run already")
+    parser.add_argument("--check", action="store_true", help="read and check the data, then stop")
     options = parser.parse_args()
-    recipe = tomllib.loads(options.recipe.read_text(encoding="utf-8"))
-    if options.steps:
-        recipe["training"]["steps"] = options.steps
+    recipe = read_recipe(options.recipe, options.set)
+    train, val = (read_split(options.data, split, recipe.data) for split in ("train", "val"))
+    check_classes(train, recipe.data, "train")
+    if options.check:
+        print(f"{len(train)} images of train and {len(val)} of val can be used.")
+        return
     out = options.out or Path("runs") / options.recipe.stem
     out.mkdir(parents=True, exist_ok=True)
-    run({**recipe, "file": options.recipe.name}, options.data, out)
+    if options.restart:
+        (out / "state.npz").unlink(missing_ok=True)
+    recipe = prepared(recipe)
+    about = facts(options, recipe)
+    model = compiled(recipe)
+    training = recipe.training
+    crops = Crops(train, recipe, length=max(training.steps // training.rounds, 1))
+    rounds = fit(model, crops, Rounds(crops, val, recipe, out), recipe, out)
+    model.load_weights(out / "best.weights.h5")
+    record = {**about, "seconds": rounds.curve[-1]["seconds"], "curve": rounds.curve, "val": rounds.best}
+    (out / "run.json").write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+    draw_curve(rounds.curve, recipe, out / "curve.png")
+    draw_overlays(finder(model, recipe), evenly(val), recipe, out / "overlays.png")
+    print(f"best round: {json.dumps(rounds.best)}\nEverything is in {out}.")
 
 
-def run(recipe: dict[str, Any], data: Path, out: Path) -> None:
-    """Trains, scores on val, and writes `weights.weights.h5` and `run.json`."""
-    settings = recipe["training"]
-    keras.utils.set_random_seed(settings["seed"])
-    fields: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in recipe["preprocessing"].items()}
-    prepare = Preprocessing(**fields)
-    source = {key: recipe["data"][key] for key in ("images", "masks", "mask_values")}
-    train, val = (read_split(data, split, **source) for split in ("train", "val"))
-    classes = len(recipe["data"]["classes"])
-    if (classes, settings["loss"]) != (1, LOSS):
-        sys.exit(f"This script trains one class with loss = {LOSS!r}. Received: {classes} classes, loss = {settings['loss']!r}")
-    model = zoo.get(recipe["model"]["name"], classes=classes, input_shape=(None, None, len(prepare.channels)))
-    steps = settings["steps"]
+def prepared(recipe: Recipe) -> Recipe:
+    """Sets seed, determinism and precision in Keras, and returns the recipe with the precision that this machine gives."""
+    training = recipe.training
+    keras.utils.set_random_seed(training.seed)
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        tf.config.experimental.enable_op_determinism()
+    if training.precision == "auto":
+        fits = "mixed_bfloat16" if keras.distribution.list_devices("gpu") else "float32"
+        training = msgspec.structs.replace(training, precision=fits)
+    keras.config.set_dtype_policy(training.precision)
+    return msgspec.structs.replace(recipe, training=training)
+
+
+def compiled(recipe: Recipe) -> keras.Model:
+    """Returns the network, which gives logits, with optimizer and losses."""
+    training = recipe.training
+    model = network(recipe, head_activation=None)
+    rounds = max(training.steps // training.rounds, 1) * training.rounds
     rate = keras.optimizers.schedules.CosineDecay(
-        0.0, steps - settings["warmup"], warmup_target=settings["learning_rate"], warmup_steps=settings["warmup"]
+        0.0, max(rounds - training.warmup, 1), warmup_target=training.learning_rate, warmup_steps=training.warmup
     )
     optimizer = keras.optimizers.AdamW(
-        rate, weight_decay=settings["weight_decay"], use_ema=True, ema_momentum=settings["ema"], clipnorm=1.0
-    )
-    model.compile(optimizer, loss=binary_loss, jit_compile=False)
-    crops = Crops(train, prepare, crop=settings["crop"], batch=settings["batch"], steps=steps, seed=settings["seed"])
-    log = Log(model, val, prepare, every=max(steps // 10, 1))
-    begin = time.time()
-    model.fit(crops, epochs=1, steps_per_epoch=steps, shuffle=False, verbose=1 if sys.stdout.isatty() else 2, callbacks=[log])
-    optimizer.finalize_variable_values(model.trainable_variables)
-    final = score(model, val, prepare)
-    print(f"final: {final}")
-    model.save_weights(out / "weights.weights.h5")
-    facts = {
-        "recipe_file": recipe.pop("file"), "machine": f"{os.cpu_count()} cores of {platform.machine()}",
-        "recipe": recipe, "data": data_hash(data), "val": final, "curve": log.curve, "seconds": round(time.time() - begin),
-        "commit": _commit(), "versions": {name: version(name) for name in ("keras", keras.backend.backend(), "numpy")},
-    }  # fmt: skip
-    (out / "run.json").write_text(json.dumps(facts, indent=1), encoding="utf-8")
+        rate, weight_decay=training.weight_decay, clipnorm=training.clipnorm or None,
+        use_ema=training.ema > 0, ema_momentum=training.ema or 0.99,
+    )  # fmt: skip
+    optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
+    optimizer.build(model.trainable_variables)
+    loss, weights = losses_of(model, recipe)
+    model.compile(optimizer, loss, loss_weights=weights, jit_compile=keras.backend.backend() == "jax")
+    return model
 
 
-def binary_loss(truth: Any, probability: Any) -> Any:
-    """Returns binary cross-entropy plus one minus the soft Dice of each image."""
-    axes = tuple(range(1, len(probability.shape)))
-    entropy = keras.ops.mean(keras.losses.binary_crossentropy(truth, probability), axis=axes[:-1])
-    both = keras.ops.sum(truth * probability, axis=axes)
-    dice = (2 * both + 1) / (keras.ops.sum(truth, axis=axes) + keras.ops.sum(probability, axis=axes) + 1)
-    return entropy + 1 - dice
+def network(recipe: Recipe, **changes: Any) -> keras.Model:
+    """Returns the recipe's network for images of any size."""
+    shape = (*(None,) * recipe.data.ndim, len(recipe.preprocessing.channels))
+    return zoo.get(recipe.model.name, classes=recipe.classes, input_shape=shape, **recipe.model.overrides, **changes)
 
 
-class Log(keras.callbacks.Callback):
-    """Scores a few images of val with the averaged weights from time to time."""
-
-    def __init__(self, model: keras.Model, val: list[Sample], prepare: Preprocessing, every: int) -> None:
-        super().__init__()
-        self.val, self.prepare, self.every = val[::8], prepare, every
-        self.curve: list[dict[str, float]] = []
-        self.begin = time.time()
-
-    def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
-        """Scores after every so many steps."""
-        if (batch + 1) % self.every:
-            return
-        network = self.model
-        kept = network.get_weights()
-        network.optimizer.finalize_variable_values(network.trainable_variables)
-        found = score(network, self.val, self.prepare)
-        network.set_weights(kept)
-        self.curve.append({"step": batch + 1, "loss": float((logs or {}).get("loss", 0)), **found})
-        print(f"{time.time() - self.begin:7.0f} s  {self.curve[-1]}", flush=True)
+def fit(model: keras.Model, crops: Crops, rounds: Rounds, recipe: Recipe, out: Path) -> Rounds:
+    """Trains from the beginning or from where the run stopped, and returns the rounds."""
+    rounds.set_model(model)
+    if rounds.take_up():
+        print(f"{out} goes on after round {rounds.done} of {recipe.training.rounds}.", flush=True)
+    if rounds.exhausted or rounds.done == recipe.training.rounds:
+        return rounds
+    model.fit(
+        crops, epochs=recipe.training.rounds, initial_epoch=rounds.done, shuffle=False,
+        verbose=1 if sys.stdout.isatty() else 2,
+        callbacks=[rounds, keras.callbacks.TensorBoard(out / "logs"), keras.callbacks.TerminateOnNaN()],
+    )  # fmt: skip
+    return rounds
 
 
-def _commit() -> str:
-    return subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False).stdout.strip()
+def facts(options: argparse.Namespace, recipe: Recipe) -> dict[str, Any]:
+    """Returns what made these weights."""
+    backend = keras.backend.backend()
+    commit = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False).stdout.strip()
+    return {
+        "recipe_file": options.recipe.name,
+        "changes": options.set,
+        "recipe": recipe.settings,
+        "data": data_hash(options.data),
+        "machine": f"{os.cpu_count()} cores of {platform.machine()}",
+        "commit": commit,
+        "versions": {name: version(name) for name in ("resunet-zoo", "keras", backend, "numpy")},
+    }
 
 
 if __name__ == "__main__":

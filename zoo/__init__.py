@@ -14,6 +14,8 @@ __version__ = "0.1.0"
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from zoo import losses as losses
+    from zoo import metrics as metrics
     from zoo.analysis import Report as Report
     from zoo.analysis import analyze as analyze
     from zoo.catalog import list_models as list_models
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from zoo.errors import AnalysisError as AnalysisError
     from zoo.errors import ConfigError as ConfigError
     from zoo.errors import DownloadError as DownloadError
+    from zoo.errors import ImageError as ImageError
     from zoo.errors import IntegrityError as IntegrityError
     from zoo.errors import MissingExtraError as MissingExtraError
     from zoo.errors import RegistryError as RegistryError
@@ -32,6 +35,7 @@ if TYPE_CHECKING:
     from zoo.errors import UnknownWeightsError as UnknownWeightsError
     from zoo.errors import WeightsError as WeightsError
     from zoo.errors import ZooError as ZooError
+    from zoo.prediction.call import predict as predict
     from zoo.registry import build as build
     from zoo.registry import get as get
     from zoo.registry import info as info
@@ -69,9 +73,10 @@ _HOMES = {
     "zoo.config": ("ModelConfig",),
     "zoo.entry": ("Entry", "Numbers", "Reference"),
     "zoo.errors": (
-        "AnalysisError", "ConfigError", "DownloadError", "IntegrityError", "MissingExtraError", "RegistryError", "RenderError",
-        "UnknownModelError", "UnknownWeightsError", "WeightsError", "ZooError",
+        "AnalysisError", "ConfigError", "DownloadError", "ImageError", "IntegrityError", "MissingExtraError", "RegistryError",
+        "RenderError", "UnknownModelError", "UnknownWeightsError", "WeightsError", "ZooError",
     ),
+    "zoo.prediction.call": ("predict",),
     "zoo.weights.adapt": ("Adapt",),
     "zoo.weights.convert": ("convert",),
     "zoo.weights.entry": ("Card", "Metric", "Recipe", "WeightsEntry"),
@@ -84,16 +89,19 @@ _HOMES = {
     "zoo.weights.pretrained": ("Verification", "download", "load_weights", "verify"),
 }  # fmt: skip
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
+_MODULES = ("losses", "metrics")
 
-__all__ = [*sorted(_HOME_OF)]
+__all__ = [*sorted(_HOME_OF), *_MODULES]
 
 
 def __getattr__(name: str) -> object:
-    if name not in _HOME_OF:
+    if name not in __all__:
         message = f"module 'zoo' has no attribute {name!r}"
         raise AttributeError(message)
     from importlib import import_module
 
+    if name in _MODULES:
+        return import_module(f"zoo.{name}")
     value = getattr(import_module(_HOME_OF[name]), name)
     globals()[name] = value
     return value

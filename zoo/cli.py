@@ -14,8 +14,10 @@ whole numbers there, sizes are bytes, shapes are arrays without the batch:
 - `zoo weights verify`: an array of the fields of `zoo.Verification`.
 - `zoo diff`: the fields of `zoo.Diff`: `{"a", "b", "same_input", "totals", "blocks", "skips"}`; every number of totals and
   blocks is `{"a", "b", "delta", "ratio"}`.
+- `zoo predict`: an array of `{"image", "out", "overlay", "shape", "tile", "tiles", "exact", "seconds"}`; `{"image", "error"}` for
+  images that failed.
 
-Exit status: 0; 1 where a filter lets nothing through; 2 for a mistake, with one line on standard error.
+Exit status: 0; 1 where a filter lets nothing through or some of several images failed; 2 for a mistake, with one line on standard error.
 """
 
 from __future__ import annotations
@@ -27,7 +29,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer  # noqa: TID253  only the command imports this module
 
 import zoo
-from zoo import cli_weights
+from zoo import cli_predict, cli_weights
 from zoo.errors import ZooError, close_matches
 from zoo.render.units import exact, field_text, shape_text, short_bytes
 from zoo.terminal import Column, load_keras, print_json, read_number, read_shape, say, show_fields, show_table
@@ -45,6 +47,7 @@ app = typer.Typer(
 
 app.add_typer(cli_weights.app, name="weights")
 app.command()(cli_weights.convert)
+app.command()(cli_predict.predict)
 
 
 def main() -> None:

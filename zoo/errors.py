@@ -4,7 +4,8 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
+    from typing import Any
 
 
 class ZooError(Exception):
@@ -49,6 +50,16 @@ class AnalysisError(ZooError, ValueError):
 
 class RenderError(ZooError, RuntimeError):
     """A picture cannot be made: unknown format, or no engine that draws it."""
+
+
+class ImageError(ZooError, ValueError):
+    """An image cannot be read, is not of a kind that the network takes, or a result cannot be written.
+
+    Attributes:
+        results: Of several images, what the others gave, by path.
+    """
+
+    results: Mapping[Any, Any] = {}
 
 
 def close_matches(word: str, options: Iterable[str]) -> str:

@@ -1,4 +1,4 @@
-"""Makes the zoo's own layers known to Keras, so that saved networks load wherever `zoo` is imported.
+"""Makes the zoo's own layers, losses and metrics known to Keras, so that saved networks load wherever `zoo` is imported.
 
 Keras finds a foreign layer of a `.keras` file only where it was registered before, which importing their modules does. But
 `import zoo` must not import Keras: where Keras is not there yet, a finder waits for it and then steps aside.
@@ -15,16 +15,22 @@ if TYPE_CHECKING:
 
 
 def register_with_keras() -> None:
-    """Registers the layers now where Keras is loaded, else as soon as it is."""
+    """Registers them now where Keras is loaded, else as soon as it is."""
     if "keras" in sys.modules:
-        import zoo.depthwise
-        import zoo.layers  # noqa: F401
+        _import_all()
     else:
         sys.meta_path.insert(0, _AfterKeras())
 
 
+def _import_all() -> None:
+    import zoo.depthwise
+    import zoo.layers
+    import zoo.losses
+    import zoo.metrics.streaming  # noqa: F401
+
+
 class _AfterKeras:
-    """Finder of the module `keras` alone: the usual one finds it, and the layers are imported once it is complete."""
+    """Finder of the module `keras` alone: the usual one finds it, and the zoo's classes are imported once it is complete."""
 
     looking = False
 
@@ -44,8 +50,7 @@ class _AfterKeras:
         def exec_module(module: ModuleType) -> None:
             sys.meta_path.remove(self)
             load(module)
-            import zoo.depthwise
-            import zoo.layers  # noqa: F401
+            _import_all()
 
         spec.loader.exec_module = exec_module  # type: ignore[method-assign]
         return spec

@@ -1,16 +1,18 @@
-"""The part of an entry's page about its pretrained weights: a card for each, from its record."""
+"""The part of an entry's page about its pretrained weights, and what other pages say of them in a cell."""
 
 from __future__ import annotations
 
 from html import escape
 from typing import TYPE_CHECKING
 
+from pages.as_is import as_is
+from pages.card import card
+from pages.text import number_range, table
+from zoo.render.units import short_bytes
 from zoo.weights.library import all_weights
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from zoo.weights.entry import Metric, WeightsEntry
+    from zoo.weights.entry import WeightsEntry
 
 
 def weights_of(entry: str) -> tuple[WeightsEntry, ...]:
@@ -21,11 +23,15 @@ def weights_of(entry: str) -> tuple[WeightsEntry, ...]:
 
 def weights_section(entry: str) -> list[str]:
     """Returns the Markdown of the section; nothing where there are no weights."""
-    cards = [_card(weights) for weights in weights_of(entry)]
-    if not cards:
+    found = weights_of(entry)
+    if not found:
         return []
-    intro = "Licences, scores and recipes are those of the record in the package. [How weights are loaded](../guide/weights.md)."
-    return ["## Pretrained weights", intro, *cards]
+    intro = (
+        "Licences, scores and recipes are those of the record in the package. [How weights are loaded](../guide/weights.md), "
+        "[how images are predicted](../guide/predict.md), [all weights](weights.md)."
+    )
+    overview = [as_is(_overview(found))] if len(found) > 1 else []
+    return ["## Pretrained weights", intro, *overview, *(card(weights) for weights in found)]
 
 
 def short_scores(weights: WeightsEntry) -> dict[str, str]:
@@ -33,43 +39,20 @@ def short_scores(weights: WeightsEntry) -> dict[str, str]:
     return {metric.name: f"{metric.value:.3f} ({metric.split})" for metric in weights.metrics}
 
 
-def _card(weights: WeightsEntry) -> str:
-    rows = [(label, text) for label, text in _facts(weights) if text]
-    table = "\n".join(["| about | these weights |", "|---|---|", *(f"| {label} | {text} |" for label, text in rows)])
-    default = " (default)" if weights.default else ""
-    return "\n\n".join(
-        [
-            f"### {weights.tag}{default}",
-            escape(weights.summary),
-            f'```python\nimport zoo\n\nmodel = zoo.get("{weights.name}")\n```',
-            table,
-        ]
-    )
+def main_score(weights: WeightsEntry) -> str:
+    """Returns the first score with its interval and what it was measured on, as HTML; nothing where there is none."""
+    if not weights.metrics:
+        return ""
+    first = weights.metrics[0]
+    interval = f" ({number_range(first.interval)})" if first.interval else ""
+    images = f", {first.images} images" if first.images else ""
+    return escape(f"{first.name} {first.value:.4f}{interval}, {first.split}{images}")
 
 
-def _facts(weights: WeightsEntry) -> Iterable[tuple[str, str]]:
-    prepare, recipe = weights.preprocessing, weights.recipe
-    yield "classes", _plain(", ".join(weights.classes))
-    if prepare:
-        yield "images", _plain(f"{', '.join(prepare.channels)}; scaling {prepare.scaling}; normalisation {prepare.normalisation}")
-    for metric in weights.metrics:
-        yield _plain(metric.name), _score(metric)
-    yield "trained on", f"[{_plain(weights.data)}]({weights.data_url})" if weights.data_url else _plain(weights.data)
-    yield "licence of the data", _plain(weights.data_licence)
-    yield "licence of the weights", _plain(weights.licence)
-    yield "cite", _plain(weights.citation)
-    if recipe:
-        yield "made by", f"`{recipe.command}`"
-        where = f"{recipe.minutes:g} minutes on {recipe.machine}; {', '.join(recipe.versions)}"
-        yield "in", _plain(where)
-    yield "file", f"{weights.bytes:,} bytes, {weights.dtype}, SHA-256 `{weights.sha256}`"
-
-
-def _score(metric: Metric) -> str:
-    interval = f" (95 % from {metric.interval[0]:.4f} to {metric.interval[1]:.4f})" if metric.interval else ""
-    return _plain(f"{metric.value:.4f}{interval} on {metric.data}, {metric.split}, {metric.images} images: {metric.protocol}")
-
-
-def _plain(text: str) -> str:
-    """Returns text in which nothing is markup, for a cell of a table."""
-    return escape(text).replace("|", "&#124;").replace("*", "&#42;").replace("_", "&#95;")
+def _overview(found: tuple[WeightsEntry, ...]) -> str:
+    rows = [
+        (f'<a href="#{each.tag}">{each.tag}</a>', escape(each.task), main_score(each), escape(each.data), short_bytes(each.bytes))
+        for each in found
+    ]
+    heads = ("weights", "task", "score (95 % interval)", "data", "file")
+    return table(heads, rows, "Weights of this network", numbers=(4,))

@@ -1,71 +1,69 @@
-"""Random crops, flips and intensities, as batches for `model.fit`."""
+"""Random crops of prepared images as batches for `model.fit`."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 import keras
 import numpy as np
 
-from training.folders import Sample
-
-if TYPE_CHECKING:
-    from zoo.weights.preprocessing import Preprocessing
+from training.augmentation import Augmentation
+from training.data import Sample
+from training.recipe import Recipe
+from training.scores import scored_classes
 
 
 class Crops(keras.utils.PyDataset):
-    """Batches of `(N, crop, crop, C)` images and `(N, crop, crop, classes)` masks.
+    """Batches of `(N, *crop, C)` images and `(N, *crop)` labels.
 
-    Every batch depends on the seed and its number alone, so that a run can be taken up where it stopped.
+    Every batch depends on the recipe's seed and its number alone, so that a run can be taken up where it stopped. `epoch` is
+    set by the run: the number of the first batch is `epoch * length`.
     """
 
-    def __init__(
-        self, samples: Sequence[Sample], prepare: Preprocessing, *, crop: int, batch: int, steps: int, seed: int
-    ) -> None:
+    def __init__(self, samples: Sequence[Sample], recipe: Recipe, length: int) -> None:
         super().__init__()
-        self.samples, self.prepare = samples, prepare
-        self.crop, self.batch, self.steps, self.seed = crop, batch, steps, seed
+        prepare, ndim = recipe.preprocessing, recipe.data.ndim
+        self.images = [prepare(sample.image, ndim) for sample in samples]
+        self.labels = [sample.labels for sample in samples]
+        self.places = [places(labels, scored_classes(recipe.data)) for labels in self.labels]
+        self.settings, self.length, self.epoch = recipe.training, length, 0
+        self.augment = Augmentation(recipe.augmentation, recipe.training.seed)
 
     def __len__(self) -> int:
-        return self.steps
+        return self.length
 
-    def __getitem__(self, step: int) -> tuple[np.ndarray, np.ndarray]:
-        rng = np.random.default_rng((self.seed, step))
-        pairs = [self._one(rng) for _ in range(self.batch)]
-        images, masks = zip(*pairs, strict=True)
-        return np.stack(images), np.stack(masks).astype("float32")
+    def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
+        number = self.epoch * self.length + index
+        rng = np.random.default_rng((self.settings.seed, number))
+        images, labels = zip(*(self._crop(rng) for _ in range(self.settings.batch)), strict=True)
+        return self.augment(np.stack(images), np.stack(labels), number)
 
-    def _one(self, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-        sample = self.samples[int(rng.integers(len(self.samples)))]
-        image, mask = sample.image.reshape(*sample.image.shape[:2], -1), sample.mask
-        short = [(0, max(self.crop - size, 0)) for size in mask.shape[:2]]
-        if any(margin for _, margin in short):
-            image, mask = (np.pad(array, [*short, (0, 0)], mode="reflect") for array in (image, mask))
-        y, x = (int(rng.integers(size - self.crop + 1)) for size in mask.shape[:2])
-        step = max(1, min(mask.shape[:2]) // 64)
-        crop, mask = (array[y : y + self.crop, x : x + self.crop] for array in (image, mask))
-        image = self._prepared(crop, image[::step, ::step], rng)
-        turns, flip = int(rng.integers(4)), bool(rng.integers(2))
-        image, mask = (np.rot90(array, turns) for array in (image, mask))
-        return (image[:, ::-1], mask[:, ::-1]) if flip else (image, mask)
-
-    def _prepared(self, crop: np.ndarray, whole: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """Returns the crop with other intensities, prepared with the statistics of the whole image, of which few pixels do."""
-        change = intensity_change(rng)
-        return self.prepare.like(change(whole), change(crop))
+    def _crop(self, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+        index = int(rng.integers(len(self.images)))
+        image, labels, crop = self.images[index], self.labels[index], self.settings.crop
+        sizes = labels.shape
+        start = [int(rng.integers(max(size - side, 0) + 1)) for size, side in zip(sizes, crop, strict=True)]
+        if rng.random() < self.settings.foreground and self.places[index]:
+            spots = self.places[index][int(rng.integers(len(self.places[index])))]
+            spot = np.unravel_index(spots[int(rng.integers(len(spots)))], sizes)
+            start = [
+                int(np.clip(at - int(rng.integers(side)), 0, max(size - side, 0)))
+                for at, size, side in zip(spot, sizes, crop, strict=True)
+            ]
+        window = tuple(slice(at, at + side) for at, side in zip(start, crop, strict=True))
+        return _filled(image[window], crop), _filled(labels[window], crop)
 
 
-def intensity_change(rng: np.random.Generator) -> Callable[[np.ndarray], np.ndarray]:
-    """Returns a function from 8-bit values to values from 0 to 1 with another gamma, sometimes inverted, sometimes noisy."""
-    gamma = float(np.exp(rng.uniform(-0.5, 0.5))) if rng.random() < 0.5 else 1.0
-    inverted = rng.random() < 0.1
-    noise = rng.uniform(0, 0.05) if rng.random() < 0.2 else 0.0
-    table = (np.arange(256, dtype="float32") / 255) ** np.float32(gamma)
-    table = 1 - table if inverted else table
+def places(labels: np.ndarray, classes: Sequence[int]) -> list[np.ndarray]:
+    """Returns for each of the classes that is there where it is, at most some 4,096 flat indices of each."""
+    found = (np.flatnonzero(labels == index) for index in classes)
+    return [where[:: max(1, len(where) // 4096)] for where in found if len(where)]
 
-    def change(values: np.ndarray) -> np.ndarray:
-        made = table[values]
-        return np.clip(made + rng.normal(0, noise, made.shape).astype("float32"), 0, 1) if noise else made
 
-    return change
+def _filled(part: np.ndarray, crop: tuple[int, ...]) -> np.ndarray:
+    """Returns the part mirrored at its ends up to the crop's size."""
+    short = [(0, side - size) for side, size in zip(crop, part.shape, strict=False)]
+    if not any(missing for _, missing in short):
+        return part
+    short += [(0, 0)] * (part.ndim - len(crop))
+    return np.pad(part, short, mode="symmetric")

@@ -1,49 +1,105 @@
-"""Scores of a network on whole images."""
+"""Scores of a network on whole images, from one confusion matrix per image."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 
-import keras
 import numpy as np
 
-from training.folders import Sample
+from training.data import IGNORE, Sample
+from training.recipe import Data
 
-PROTOCOL = "per image, probability above 0.5, both empty counts as 1; mean over images, 95 % bootstrap interval"
 RESAMPLES = 2000
+FOREGROUND_PROTOCOL = "probability above 0.5"
+CLASSES_PROTOCOL = "most probable class"
 
 
-def measured(
-    model: keras.Model, samples: Sequence[Sample], prepare: Callable[[np.ndarray], np.ndarray] | None
-) -> dict[str, tuple[float, tuple[float, float], int]]:
-    """Returns mean, 95 % bootstrap interval and number of images for Dice and IoU."""
-    scores = np.array([overlap(model, sample, prepare) for sample in samples])
-    rng = np.random.default_rng(0)
-    picks = rng.integers(len(scores), size=(RESAMPLES, len(scores)))
-    low, high = np.percentile(scores[picks].mean(axis=1), (2.5, 97.5), axis=0)
-    return {
-        label: (float(scores[:, k].mean()), (float(low[k]), float(high[k])), len(scores))
-        for k, label in enumerate(("mean Dice", "mean IoU"))
-    }
+@dataclass(frozen=True)
+class Score:
+    """One score over a set of images, with its 95 % bootstrap interval over the images."""
+
+    name: str
+    value: float
+    interval: tuple[float, float]
+    protocol: str
 
 
-def overlap(model: keras.Model, sample: Sample, prepare: Callable[[np.ndarray], np.ndarray] | None) -> tuple[float, float]:
-    """Returns Dice and IoU of one image."""
-    image = sample.image.astype("float32") if prepare is None else prepare(sample.image)
-    found, truth = predicted(model, image) > 0.5, sample.mask > 0
-    both, either = int((found & truth).sum()), int((found | truth).sum())
-    return (2 * both / (both + either), both / either) if either else (1.0, 1.0)
+def overlaps(matrices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Returns Dice and IoU per class, `(..., C, C) -> (..., C)`; 1 where a class is neither there nor found."""
+    both = np.diagonal(matrices, axis1=-2, axis2=-1).astype("float64")
+    total = matrices.sum(axis=-1) + matrices.sum(axis=-2)
+    with np.errstate(invalid="ignore"):
+        dice, iou = 2 * both / total, both / (total - both)
+    return np.where(total > 0, dice, 1.0), np.where(total > 0, iou, 1.0)
 
 
-def score(model: keras.Model, samples: Sequence[Sample], prepare: Callable[[np.ndarray], np.ndarray]) -> dict[str, Any]:
-    """Returns the means over the images."""
-    dice, iou = np.mean([overlap(model, sample, prepare) for sample in samples], axis=0)
-    return {"dice": float(dice), "iou": float(iou), "images": len(samples)}
+def mean_dice(matrices: np.ndarray, chosen: Sequence[int]) -> float:
+    """Returns the mean over images and classes of each image's Dice."""
+    return float(overlaps(matrices)[0][:, list(chosen)].mean())
 
 
-def predicted(model: keras.Model, image: np.ndarray, multiple: int = 32) -> np.ndarray:
-    """Returns the output `(H, W, classes)` for an image of any size, mirrored at its borders to a size that divides."""
-    height, width = image.shape[:2]
-    padded = np.pad(image, [(0, -height % multiple), (0, -width % multiple), (0, 0)], mode="reflect")
-    return np.asarray(keras.ops.convert_to_numpy(model(padded[None], training=False)))[0, :height, :width]
+def mean_iou(matrices: np.ndarray, chosen: Sequence[int]) -> float:
+    """Returns the mean over images and classes of each image's IoU."""
+    return float(overlaps(matrices)[1][:, list(chosen)].mean())
+
+
+def pooled_f1(matrices: np.ndarray, chosen: Sequence[int]) -> float:
+    """Returns F1 over the pixels of all images together, the mean over classes."""
+    return float(overlaps(matrices.sum(axis=0))[0][list(chosen)].mean())
+
+
+def pooled_iou(matrices: np.ndarray, chosen: Sequence[int]) -> float:
+    """Returns IoU over the pixels of all images together, the mean over classes."""
+    return float(overlaps(matrices.sum(axis=0))[1][list(chosen)].mean())
+
+
+MONITORS: dict[str, tuple[str, Callable[[np.ndarray, Sequence[int]], float], str]] = {
+    "dice": ("mean Dice", mean_dice, "per image, a class neither there nor found counts as 1; mean over images and classes"),
+    "iou": ("mean IoU", mean_iou, "per image, a class neither there nor found counts as 1; mean over images and classes"),
+    "f1": ("F1", pooled_f1, "over the pixels of all images together; mean over classes"),
+    "miou": ("mIoU", pooled_iou, "over the pixels of all images together; mean over classes"),
+}
+"""What can be watched in training and stands on cards: name, function, protocol."""
+
+
+def scored_classes(data: Data) -> list[int]:
+    """Returns the rows of the confusion matrix that count: every class but the background."""
+    if len(data.classes) == 1:
+        return [1]
+    return [index for index, name in enumerate(data.classes) if name != "background"]
+
+
+def confusion(found: np.ndarray, labels: np.ndarray, classes: int) -> np.ndarray:
+    """Returns how many pixels of each true class (rows) were found to be of each class (columns), ignored ones left out."""
+    said = labels != IGNORE
+    pairs = labels[said].astype("int64") * classes + found[said]
+    return np.bincount(pairs, minlength=classes**2).reshape(classes, classes)
+
+
+def confusions(find: Callable[[np.ndarray], np.ndarray], samples: Iterable[Sample], data: Data) -> np.ndarray:
+    """Returns one confusion matrix per image, `(images, C, C)`, C being 2 for one class; `find` gives the classes of an image."""
+    classes = max(len(data.classes), 2)
+    return np.stack([confusion(find(sample.image), sample.labels, classes) for sample in samples])
+
+
+def summary(matrices: np.ndarray, chosen: Sequence[int]) -> dict[str, float]:
+    """Returns every score by its short name."""
+    return {short: function(matrices, chosen) for short, (_, function, _) in MONITORS.items()}
+
+
+def scores(matrices: np.ndarray, names: Sequence[str], data: Data) -> list[Score]:
+    """Returns the scores of these short names, and the first of them for each class where there are several."""
+    chosen = scored_classes(data)
+    how = FOREGROUND_PROTOCOL if len(data.classes) == 1 else CLASSES_PROTOCOL
+    picks = np.random.default_rng(0).integers(len(matrices), size=(RESAMPLES, len(matrices)))
+    made = [_score(matrices, picks, short, chosen, "", how) for short in names]
+    if len(chosen) > 1:
+        made += [_score(matrices, picks, names[0], [index], f", {list(data.classes)[index]}", how) for index in chosen]
+    return made
+
+
+def _score(matrices: np.ndarray, picks: np.ndarray, short: str, chosen: list[int], suffix: str, how: str) -> Score:
+    name, function, protocol = MONITORS[short]
+    low, high = np.percentile([function(matrices[pick], chosen) for pick in picks], (2.5, 97.5))
+    return Score(name + suffix, function(matrices, chosen), (float(low), float(high)), f"{how}; {protocol}")

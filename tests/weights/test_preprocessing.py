@@ -69,6 +69,26 @@ def test_a_part_is_prepared_with_the_statistics_of_the_whole():
     np.testing.assert_allclose(prepare.like(pixels, pixels[2:5, 1:7]), prepare(pixels)[2:5, 1:7], atol=1e-6)
 
 
+@pytest.mark.parametrize("normalisation", ["image", "channel"])
+def test_statistics_of_parts_are_those_of_the_whole(normalisation):
+    prepare = zoo.Preprocessing(channels=RGB, normalisation=normalisation)
+    pixels = image(40, 8, 3, dtype="uint16") // np.array([1, 20, 400], "uint16")
+    pixels[7:30] //= 9  # parts that differ in brightness and contrast
+    found = prepare.statistics(pixels[start : start + 7] for start in range(0, 40, 7))
+    np.testing.assert_allclose(prepare.apply(pixels[5:9], found), prepare(pixels)[5:9], atol=1e-6)
+    for one, two in zip(found, prepare.statistics([pixels]), strict=True):
+        np.testing.assert_allclose(one, two, rtol=1e-6)
+
+
+def test_statistics_that_the_image_has_no_part_in_read_nothing():
+    def unread():
+        pytest.fail("was read")
+        yield
+
+    zoo.Preprocessing(channels=RGB).statistics(unread())
+    zoo.Preprocessing(channels=RGB, normalisation="fixed", mean=(0, 0, 0), std=(1, 2, 3)).statistics(unread())
+
+
 @pytest.mark.parametrize(
     ("given", "message"),
     [

@@ -35,19 +35,42 @@ def receptive_field(graph: Graph) -> tuple[tuple[Extent | None, ...], tuple[str,
         `((204, 220), (204, 220))` in pixels, None for an axis of which every output sees the whole, and the layers that hide
         it: where there is one, the field is empty.
     """
+    import numpy as np
+
     extents: list[Extent | None] = []
     for axis in range(graph.ndim):
-        extent, hidden_by = _along_axis(graph, axis)
+        _, (low, high), hidden_by = _along_axis(graph, axis, graph.outputs[0])
         if hidden_by:
             return (), hidden_by
-        extents.append(extent)
+        lengths = np.maximum(high - low + 1, 0)
+        extents.append((int(lengths.min()), int(lengths.max())) if np.isfinite(lengths).all() else None)
     return tuple(extents), ()
 
 
-def _along_axis(graph: Graph, axis: int) -> tuple[Extent | None, tuple[str, ...]]:
+def reach(graph: Graph, output: str) -> tuple[Extent | None, ...]:
+    """Returns how far before and after its own position an output may look, per spatial axis, at most.
+
+    Args:
+        graph: A traced graph with one input, and an output of the same sizes.
+        output: Name of that tensor.
+
+    Returns:
+        `((22, 25), (22, 25))` in positions, None for an axis of which it sees the whole or that is not understood.
+    """
     import numpy as np
 
-    output = graph.outputs[0]
+    found: list[Extent | None] = []
+    for axis in range(graph.ndim):
+        positions, (low, high), _ = _along_axis(graph, axis, output)
+        before, after = (np.max(side, initial=0) for side in (positions - low, high - positions))
+        found.append((int(before), int(after)) if np.isfinite([before, after]).all() else None)
+    return tuple(found)
+
+
+def _along_axis(graph: Graph, axis: int, output: str) -> tuple[np.ndarray, Interval, tuple[str, ...]]:
+    """Returns the positions of an output, what each of them sees of the input, and the layers that hide it."""
+    import numpy as np
+
     shape = graph.shape_of[output]
     positions = np.arange(shape[axis] if axis < len(shape) - 1 else 1, dtype=float)
     needed: dict[str, Interval] = {output: (positions, positions)}
@@ -63,10 +86,8 @@ def _along_axis(graph: Graph, axis: int) -> tuple[Extent | None, tuple[str, ...]
             needed[tensor] = _hull([seen, needed[tensor]]) or seen if tensor in needed else seen
     nothing = np.full_like(positions, np.inf)
     low, high = needed.get(graph.inputs[0], (nothing, -nothing))
-    if np.isnan(low).any():
-        return None, tuple(dict.fromkeys(reversed(hiding)))
-    extents = np.maximum(high - low + 1, 0)
-    return (int(extents.min()), int(extents.max())) if np.isfinite(extents).all() else None, ()
+    hidden_by = tuple(dict.fromkeys(reversed(hiding))) if np.isnan(low).any() else ()
+    return positions, (low, high), hidden_by
 
 
 def _hull(intervals: Sequence[Interval]) -> Interval | None:

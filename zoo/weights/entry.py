@@ -57,6 +57,8 @@ class Recipe:
         versions: Of the packages, such as `"keras 3.15.1"`.
         machine: In words.
         minutes: How long it took.
+        monitor: The score by which the best round was chosen, such as `"dice"`.
+        curve: One row per round: step, loss on crops of the training set, that score on val.
     """
 
     command: str
@@ -66,6 +68,27 @@ class Recipe:
     versions: tuple[str, ...] = ()
     machine: str = ""
     minutes: float = 0.0
+    monitor: str = ""
+    curve: tuple[tuple[float, ...], ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Published:
+    """A score that others published, to be read beside ours.
+
+    Attributes:
+        model: What they trained.
+        metric: What was measured, such as `"IoU"`.
+        value: The score, between 0 and 1.
+        source: Where it stands.
+        difference: Why the two cannot be compared directly.
+    """
+
+    model: str
+    metric: str
+    value: float
+    source: str
+    difference: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,6 +137,8 @@ class Card:
         citation: What to cite for the data.
         metrics: Measured scores.
         recipe: How they were made.
+        weaknesses: What they fail on, a sentence each.
+        published: Scores of others on the same data.
 
     Raises:
         ConfigError: There are not as many colours as classes, or a class has two.
@@ -131,6 +156,8 @@ class Card:
     citation: str = ""
     metrics: tuple[Metric, ...] = ()
     recipe: Recipe | None = None
+    weaknesses: tuple[str, ...] = ()
+    published: tuple[Published, ...] = ()
 
     def __post_init__(self) -> None:
         if len(set(self.classes)) != len(self.classes):

@@ -8,7 +8,12 @@ from typing import TYPE_CHECKING
 from zoo.errors import ConfigError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     import numpy as np
+
+    Statistics = tuple[np.ndarray, np.ndarray]
+    """What is subtracted, and what is divided by: float32, one number or one per channel."""
 
 SCALINGS = ("dtype", "none")
 NORMALISATIONS = ("none", "fixed", "image", "channel")
@@ -77,13 +82,22 @@ class Preprocessing:
             ConfigError: The image has other axes or channels, is empty, or has values that are not finite numbers.
         """
         values = self._scaled(image, ndim)
-        mean, std = self._statistics(values)
-        return ((values - mean) / std).astype("float32", copy=False)
+        return _normalised(values, self._statistics([values]))
 
     def like(self, whole: np.ndarray, part: np.ndarray, ndim: int = 2) -> np.ndarray:
         """Prepares a part of an image with the statistics of the whole of it, or of a sample of its pixels."""
-        mean, std = self._statistics(self._scaled(whole, ndim))
-        return ((self._scaled(part, ndim) - mean) / std).astype("float32", copy=False)
+        return self.apply(part, self.statistics([whole], ndim), ndim)
+
+    def statistics(self, parts: Iterable[np.ndarray], ndim: int = 2) -> Statistics:
+        """Returns what an image is normalised by, from parts that together are the image: it need not be in memory at once.
+
+        Nothing is read where the normalisation does not depend on the image.
+        """
+        return self._statistics(self._scaled(part, ndim) for part in parts)
+
+    def apply(self, part: np.ndarray, statistics: Statistics, ndim: int = 2) -> np.ndarray:
+        """Prepares a part of an image, normalised by what `statistics` gave for the whole; see `__call__`."""
+        return _normalised(self._scaled(part, ndim), statistics)
 
     def _scaled(self, image: np.ndarray, ndim: int) -> np.ndarray:
         import numpy as np
@@ -113,17 +127,29 @@ class Preprocessing:
         )
         raise ConfigError(message)
 
-    def _statistics(self, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Returns what is subtracted and what is divided by, as float32 that fit the channels."""
+    def _statistics(self, parts: Iterable[np.ndarray]) -> Statistics:
+        """Returns the statistics of scaled parts: mean and variance are merged part by part, in double precision."""
         import numpy as np
 
         if self.normalisation == "none":
             return np.zeros(1, "float32"), np.ones(1, "float32")
         if self.normalisation == "fixed":
             return np.asarray(self.mean, "float32"), np.asarray(self.std, "float32")
-        axes = None if self.normalisation == "image" else tuple(range(values.ndim - 1))
-        mean, std = values.mean(axis=axes, dtype="float64"), values.std(axis=axes, dtype="float64")
+        count, mean, squares = 0, np.zeros(()), np.zeros(())
+        for values in parts:
+            axes = tuple(range(values.ndim - (self.normalisation == "channel")))
+            number = values.size // (values.shape[-1] if self.normalisation == "channel" else 1)
+            step = values.mean(axis=axes, dtype="float64") - mean
+            squares = squares + values.var(axis=axes, dtype="float64") * number + step**2 * (count * number / (count + number))
+            count += number
+            mean = mean + step * (number / count)
+        std = np.sqrt(squares / max(count, 1))
         return np.asarray(mean, "float32"), np.asarray(np.maximum(std, EPSILON), "float32")
+
+
+def _normalised(values: np.ndarray, statistics: Statistics) -> np.ndarray:
+    mean, std = statistics
+    return ((values - mean) / std).astype("float32", copy=False)
 
 
 def _checked(image: np.ndarray, ndim: int) -> np.ndarray:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from zoo.errors import IntegrityError, WeightsError
 from zoo.weights.adapt import as_adapt
+from zoo.weights.cards import remember
 from zoo.weights.library import weights_info
 from zoo.weights.load import LoadReport, Plan, assign, check_names, encoder_alone, plain_plan
 from zoo.weights.opening import Source, fetched, is_keras_file, is_path, opened
@@ -181,7 +182,9 @@ def _load(model: keras.Model, source: Source, plan: Plan, adapt: Adapt) -> LoadR
         plan = encoder_alone(plan, adapt, source.what)
     shapes = {name: spec.shape for name, spec in source.file.specs.items()}
     check_names(shapes, plan.expected, source.what, source.description.config.name)
-    return assign(model, source.file.tensors(), plan, source.what)
+    report = assign(model, source.file.tensors(), plan, source.what)
+    remember(model, source.entry or source.description.card, report)
+    return report
 
 
 def _load_keras_file(model: keras.Model, path: Path, adapt: Any) -> LoadReport:

@@ -1,0 +1,71 @@
+"""What a run needs to go on exactly where it stopped, in one file that is never half written."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+
+def save_state(path: Path, model: keras.Model, facts: dict[str, Any]) -> None:
+    """Writes the variables of the network and its optimizer, and the facts, under another name first."""
+    arrays = {f"variable_{index}": keras.ops.convert_to_numpy(each) for index, each in enumerate(_variables(model))}
+    hidden = path.with_name(path.name + ".part")
+    with hidden.open("wb") as file:
+        np.savez(file, facts=np.frombuffer(json.dumps(facts).encode(), "uint8"), **arrays)
+        file.flush()
+        os.fsync(file.fileno())
+    hidden.replace(path)
+
+
+def load_state(path: Path, model: keras.Model) -> dict[str, Any]:
+    """Sets every variable to what was saved, and returns the facts.
+
+    Raises:
+        SystemExit: The file is damaged or of another network.
+    """
+    variables = _variables(model)
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            facts = json.loads(file["facts"].tobytes())
+            arrays = [file[f"variable_{index}"] for index in range(len(variables))]
+    except (OSError, ValueError, KeyError) as error:
+        raise SystemExit(f"{path} cannot be taken up: {error}. Remove it to start anew.") from None
+    if any(array.shape != tuple(each.shape) for array, each in zip(arrays, variables, strict=True)):
+        raise SystemExit(f"{path} is of another network. Remove it to start anew.")
+    for array, each in zip(arrays, variables, strict=True):
+        each.assign(array)
+    return facts
+
+
+def _variables(model: keras.Model) -> list[Any]:
+    return [*model.variables, *model.optimizer.variables]
+
+
+def restart_average(model: keras.Model) -> None:
+    """Lets the averages begin from the weights of now, so that those of before the first steps do not count for long."""
+    optimizer = model.optimizer
+    if optimizer.use_ema:
+        for average, each in zip(optimizer._model_variables_moving_average, optimizer._trainable_variables, strict=True):
+            average.assign(each)
+
+
+@contextmanager
+def averaged(model: keras.Model) -> Iterator[None]:
+    """Within it the network has its averaged weights, if the optimizer keeps them."""
+    if not model.optimizer.use_ema:
+        yield
+        return
+    kept = [keras.ops.convert_to_numpy(each).copy() for each in model.trainable_variables]
+    model.optimizer.finalize_variable_values(model.trainable_variables)
+    try:
+        yield
+    finally:
+        for value, each in zip(kept, model.trainable_variables, strict=True):
+            each.assign(value)

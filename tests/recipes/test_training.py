@@ -1,0 +1,182 @@
+"""Runs of `scripts/train.py`: the loss falls, a killed run ends as one that was not, and TensorFlow and JAX take one recipe."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+from conftest import environment
+from made_up_data import SCRIPTS
+from PIL import Image
+
+ALL_DATA = Path(os.environ.get("ZOO_DATA", Path(__file__).parents[3] / "shared/data"))
+NUCLEI = ALL_DATA / "nuclei-dsb2018"
+needs_data = pytest.mark.skipif(not NUCLEI.is_dir(), reason="needs the data: ZOO_DATA=FOLDER, with nuclei-dsb2018 in it")
+
+
+def record(out: Path) -> dict:
+    return json.loads((out / "run.json").read_text())
+
+
+def state(out: Path) -> dict[str, np.ndarray]:
+    with np.load(out / "state.npz") as file:
+        return {name: file[name] for name in file.files if name != "facts"}
+
+
+@pytest.fixture(scope="module")
+def plain(pictures, tmp_path_factory):
+    """A run that nothing disturbs."""
+    from made_up_data import RECIPE
+
+    folder = tmp_path_factory.mktemp("plain")
+    (folder / "blobs.toml").write_text(RECIPE)
+    done = subprocess.run(
+        [sys.executable, SCRIPTS / "train.py", "blobs.toml", "--data", pictures, "--out", "out"],
+        env=environment(), cwd=folder, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return folder / "out"
+
+
+def test_the_loss_falls_and_everything_is_written(plain):
+    facts = record(plain)
+    losses = [each["loss"] for each in facts["curve"]]
+    assert losses[-1] < 0.9 * losses[0]
+    assert [each["step"] for each in facts["curve"]] == [3, 6, 9, 12]
+    assert facts["val"] == max(facts["curve"], key=lambda each: each["dice"])
+    assert facts["recipe"]["training"]["weight_decay"] == 1e-4  # settings that the file leaves out are resolved
+    assert len(facts["data"]) == 64
+    assert {"keras", "tensorflow", "numpy", "resunet-zoo"} == set(facts["versions"])
+    for name in ("curve.png", "overlays.png"):
+        assert Image.open(plain / name).size > (200, 200)
+    assert list(plain.glob("logs/**/events*"))
+    assert not list(plain.glob("*part*"))
+
+
+def test_the_best_weights_have_the_best_score(plain, pictures, recipe_file):
+    from train import network
+    from training.data import read_split
+    from training.finding import finder
+    from training.recipe import read_recipe
+    from training.scores import confusions, scored_classes, summary
+
+    recipe = read_recipe(recipe_file)
+    model = network(recipe, head_activation=None)
+    model.load_weights(plain / "best.weights.h5")
+    samples = read_split(pictures, "val", recipe.data)
+    found = summary(confusions(finder(model, recipe), samples, recipe.data), scored_classes(recipe.data))
+    assert found == pytest.approx({name: record(plain)["val"][name] for name in found}, abs=1e-6)
+
+
+def test_killed_at_any_moment_it_goes_on_to_the_same_weights(plain, pictures, tmp_path, recipe_file):
+    out = tmp_path / "out"
+    command = [sys.executable, SCRIPTS / "train.py", recipe_file, "--data", pictures, "--out", out]
+    rng = np.random.default_rng()
+    kills = 0
+    for _ in range(3):
+        before = (out / "state.npz").stat().st_mtime_ns if (out / "state.npz").exists() else 0
+        process = subprocess.Popen(command, env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        while process.poll() is None:  # until it has written another state, and a little longer
+            path = out / "state.npz"
+            if path.exists() and path.stat().st_mtime_ns != before:
+                time.sleep(rng.uniform(0, 0.3))
+                process.send_signal(signal.SIGKILL)
+                kills += process.wait() == -signal.SIGKILL
+                break
+            time.sleep(0.02)
+    assert kills >= 2
+    done = subprocess.run(command, env=environment(), capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "goes on after round" in done.stdout
+    ours, theirs = state(out), state(plain)
+    assert ours.keys() == theirs.keys()
+    for name, values in theirs.items():
+        np.testing.assert_array_equal(ours[name], values, err_msg=name)
+    scores = [[{k: v for k, v in each.items() if k != "seconds"} for each in record(run)["curve"]] for run in (out, plain)]
+    assert scores[0] == scores[1]
+
+
+def test_a_finished_run_is_not_run_again_and_other_settings_are_refused(plain, pictures, script, recipe_file):
+    again = script("train.py", recipe_file, "--data", pictures, "--out", plain)
+    assert again.returncode == 0, again.stderr
+    assert "goes on after round 4 of 4" in again.stdout
+    other = script("train.py", recipe_file, "--data", pictures, "--out", plain, "--set", "training.learning_rate=0.5")
+    assert other.returncode == 1
+    assert "has a run of other settings. Give another folder with --out, or start it anew with --restart." in other.stderr
+
+
+def test_a_volume_on_jax_and_on_tensorflow(volumes, script, volume_recipe, tmp_path):
+    losses = {}
+    for backend in ("tensorflow", "jax"):
+        done = script("train.py", volume_recipe, "--data", volumes, "--out", backend, backend=backend)
+        assert done.returncode == 0, done.stderr
+        facts = record(tmp_path / backend)
+        assert backend in facts["versions"]
+        losses[backend] = [each["loss"] for each in facts["curve"]]
+        assert losses[backend][-1] < losses[backend][0]
+        assert facts["curve"][-1].keys() == {"step", "seconds", "loss", "dice", "iou", "f1", "miou"}
+    assert losses["jax"][0] == pytest.approx(losses["tensorflow"][0], rel=0.2)  # the weights at the start differ
+
+
+def test_patience_stops_early(pictures, script, recipe_file, tmp_path):
+    settings = ["training.patience=1", "training.learning_rate=0.0", "training.rounds=12"]
+    done = script(
+        "train.py", recipe_file, "--data", pictures, "--out", "out", *(part for each in settings for part in ("--set", each))
+    )
+    assert done.returncode == 0, done.stderr
+    assert len(record(tmp_path / "out")["curve"]) == 2
+
+
+def test_bad_data_stops_before_anything_is_made(script, recipe_file, tmp_path):
+    (tmp_path / "split.csv").write_text("id,split\nim0,train\nim1,val\n")
+    done = script("train.py", recipe_file, "--data", tmp_path)
+    assert done.returncode == 1
+    assert done.stderr.startswith("1 of 1 images of 'train' cannot be used:\n  ")
+    assert not (tmp_path / "runs").exists()
+
+
+def test_outputs_of_deep_supervision_learn_from_coarser_labels(recipe_file):
+    from train import network
+    from training.losses import losses_of
+    from training.recipe import read_recipe
+
+    recipe = read_recipe(
+        recipe_file,
+        ["model.name='resenc-unet-d3-f8'", "data.classes={background=0, blob=255}", "card.palette=[[0,0,0],[1,1,1]]"],
+    )
+    model = network(recipe, head_activation=None)
+    losses, weights = losses_of(model, recipe)
+    assert list(weights.values()) == [1.0, 0.5]
+    labels = np.random.default_rng(0).integers(0, 2, (2, 32, 32))
+    outputs = {"segmentation": np.zeros((2, 32, 32, 2), "float32"), "segmentation_1": np.zeros((2, 16, 16, 2), "float32")}
+    outputs["segmentation_1"][..., 1] = np.where(labels[:, ::2, ::2], 20, -20)
+    fine, coarse = (float(keras.ops.mean(losses[name](labels, outputs[name]))) for name in outputs)
+    assert coarse < 1e-3 < fine
+
+
+def test_networks_with_other_tasks_are_refused(recipe_file):
+    from train import network
+    from training.losses import losses_of
+    from training.recipe import read_recipe
+
+    recipe = read_recipe(recipe_file, ["model.name='resunet-a'"])
+    with pytest.raises(SystemExit, match="boundary, color, distance"):
+        losses_of(network(recipe), recipe)
+
+
+@needs_data
+def test_a_few_steps_on_real_crops(script, tmp_path):
+    few = ["model.name=resunet-v1-d3-f8", "training.steps=30", "training.rounds=3", "training.crop=[64, 64]", "training.warmup=3"]
+    settings = [part for each in [*few, "training.ema=0.5"] for part in ("--set", each)]
+    done = script("train.py", SCRIPTS.parent / "recipes/nuclei.toml", "--data", NUCLEI, "--out", "out", *settings)
+    assert done.returncode == 0, done.stderr
+    losses = [each["loss"] for each in record(tmp_path / "out")["curve"]]
+    assert losses[-1] < 0.8 * losses[0]

@@ -1,0 +1,1 @@
+"""Prediction on images of any size: reading, tiling, running, blending, writing."""

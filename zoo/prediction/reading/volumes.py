@@ -1,0 +1,48 @@
+"""NIfTI volumes, by nibabel; the axes are those of its arrays, (x, y, z)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from zoo.errors import ImageError, MissingExtraError
+from zoo.prediction.sources import array_source
+
+if TYPE_CHECKING:
+    from pathlib import Path
+    from types import ModuleType
+
+    from zoo.prediction.sources import Source
+
+
+def open_nifti(path: Path, ndim: int) -> Source:
+    """Opens a NIfTI file, read whole; a fourth axis is that of channels.
+
+    Raises:
+        ImageError: Its voxels are colours.
+        MissingExtraError: nibabel is not installed.
+    """
+    import numpy as np
+
+    image = nibabel_package().load(path)
+    if image.get_data_dtype().fields is not None:
+        message = f"{path} has voxels of several fields, {image.get_data_dtype().names}: numbers are expected."
+        raise ImageError(message)
+    array = np.asanyarray(image.dataobj)
+    if array.ndim == 3 and ndim == 2 and array.shape[2] == 1:
+        array = array[:, :, 0]
+    return array_source(array, ndim, str(path), affine=(image.affine, image.header))
+
+
+def nibabel_package() -> ModuleType:
+    """Returns the package nibabel.
+
+    Raises:
+        MissingExtraError: It is not installed.
+    """
+    try:
+        import nibabel
+    except ImportError:
+        message = "NIfTI files need the package nibabel: pip install 'resunet-zoo[nifti]'"
+        raise MissingExtraError(message) from None
+    module: Any = nibabel
+    return module
