@@ -178,6 +178,7 @@ def comparisons() -> Iterator[Comparison]:
 
     yield compare("zoo.analyze(name)", lambda: zoo.analyze(NAME), "symbolic build", symbolic, "<= 50 ms", 15)
     yield from loading_comparisons(model)
+    yield from predicting_comparisons()
     yield from drawing_comparisons()
     yield from page_comparisons(symbolic)
 
@@ -196,6 +197,45 @@ def loading_comparisons(model: Any) -> Iterator[Comparison]:
         yield compare("zoo.load_weights", lambda: zoo.load_weights(model, ours), "keras load_weights", keras_way, "<= 1", 9)
         half = zoo.export_weights(model, f"{folder}/half.safetensors", dtype="float16")
         yield compare("the same, float16", lambda: zoo.load_weights(model, half), "keras load_weights", keras_way, "<= 1", 9)
+
+
+PREDICTED = "resunet-v1-d3-f8.nuclei-v1"
+SIDE = 2048
+"""Side in pixels of the image that is predicted."""
+
+
+def predicting_comparisons() -> Iterator[Comparison]:
+    """Yields what prediction costs: the whole image against Keras' `predict` of the prepared one, tiles against the whole.
+
+    The megapixels per second of each are printed on standard error.
+    """
+    import numpy as np
+
+    import zoo
+
+    model = zoo.get(PREDICTED)
+    image = np.random.default_rng(0).integers(0, 255, (SIDE, SIDE, 3), "uint8")
+    prepared = zoo.weights_info(PREDICTED).preprocessing(image)[None]
+    bare = zoo.get(PREDICTED)
+    bare.compile(jit_compile=False)
+
+    def whole() -> Any:
+        return zoo.predict(model, image, output="probabilities", memory="8GB")
+
+    def tiled() -> Any:
+        return zoo.predict(model, image, output="probabilities", tile=512)
+
+    def keras_way() -> Any:
+        return bare.predict_on_batch(prepared)
+
+    found = [
+        compare("zoo.predict, whole", whole, "keras predict_on_batch", keras_way, "<= 1.5", 5),
+        compare("zoo.predict, tiles", tiled, "zoo.predict, whole", whole, "<= 1.5", 5),
+    ]
+    yield from found
+    for result in found:
+        for what, times in ((result.what, result.ours_s), (result.yardstick, result.yardstick_s)):
+            PROGRESS.print(f"{what}: {SIDE**2 / 1e6 / median(times):.2f} megapixels per second", highlight=False)
 
 
 DRAWN = (NAME, "resunet-plus-plus", "unet3plus", "resnet101-unet", "resenc-unet-3d", "mednext-s")

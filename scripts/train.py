@@ -74,7 +74,8 @@ def prepared(recipe: Recipe) -> Recipe:
 
         tf.config.experimental.enable_op_determinism()
     if training.precision == "auto":
-        fits = "mixed_bfloat16" if keras.distribution.list_devices("gpu") else "float32"
+        has_gpu = any(device.startswith("gpu") for device in keras.distribution.list_devices())
+        fits = "mixed_bfloat16" if has_gpu else "float32"
         training = msgspec.structs.replace(training, precision=fits)
     keras.config.set_dtype_policy(training.precision)
     return msgspec.structs.replace(recipe, training=training)

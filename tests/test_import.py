@@ -48,6 +48,8 @@ print("\\n", *(name for name in {watched!r} if name in sys.modules and name not 
         ("import zoo, zoo.analysis, zoo.render, zoo.plugins; zoo.analyze, zoo.plot, zoo.Report", (*BACKENDS, *DRAWING)),
         ("import zoo; zoo.list_weights(); zoo.weights_info(zoo.list_weights()[0]).config", (*BACKENDS, *DRAWING)),
         ("import zoo; zoo.get, zoo.load_weights, zoo.convert, zoo.download, zoo.verify, zoo.Adapt", (*BACKENDS, *DRAWING)),
+        ("import zoo; zoo.predict, zoo.ImageError", (*BACKENDS, *DRAWING, "PIL", "tifffile", "imagecodecs")),
+        ("import sys; sys.argv = ['zoo', 'predict', '--help']; from zoo.cli import main; main()", (*BACKENDS, "rich", "PIL")),
         ("import sys; sys.argv = ['zoo', 'weights', 'list']; from zoo.cli import main; main()", (*BACKENDS, "rich")),
         ("import sys; sys.argv = ['zoo', 'list']; from zoo.cli import main; main()", (*BACKENDS, "rich", "zoo.entry")),
         ("import sys; sys.argv = ['zoo', 'list', '--json']; from zoo.cli import main; main()", (*BACKENDS, "rich")),

@@ -112,7 +112,7 @@ labels_of_three = st.lists(st.lists(st.sampled_from([0, 1, 2, 255]), min_size=4,
 predictions_of_three = st.lists(st.lists(st.sampled_from([0, 1, 2]), min_size=4, max_size=4), min_size=3, max_size=3)
 
 
-@settings(max_examples=25)
+@settings(max_examples=15)
 @given(labels_of_three, predictions_of_three, st.sampled_from([None, 1.0, 0.0]))
 def test_streaming_and_plain_scores_agree_on_every_small_image(truth, found, empty):
     truth, found = np.array(truth), np.array(found)
@@ -124,9 +124,9 @@ def test_streaming_and_plain_scores_agree_on_every_small_image(truth, found, emp
         there = ~np.isnan(each)
         means = np.where(there, each, 0).sum(axis=0) / np.where(there.any(axis=0), there.sum(axis=0), np.nan)
         np.testing.assert_allclose(result(metric, truth, outputs(found, 3)), means, rtol=1e-6)
-        macro = result(of(name, classes=3, empty=empty, per="image"), truth, outputs(found, 3))
-        known = means[~np.isnan(means)]
-        np.testing.assert_allclose(macro, known.mean() if len(known) else np.nan, rtol=1e-6)
+    macro = result(of(name, classes=3, empty=empty, per="image"), truth, outputs(found, 3))
+    known = means[~np.isnan(means)]
+    np.testing.assert_allclose(macro, known.mean() if len(known) else np.nan, rtol=1e-6)
 
 
 # What is not there.
@@ -228,7 +228,7 @@ def totals(compiled, values):
 @pytest.mark.parametrize("compiled", ["", "graph", "xla"])
 def test_totals_stay_exact_far_beyond_what_float32_counts(compiled):
     rng = np.random.default_rng(0)
-    values = rng.integers(1, [3, 1_000_000], (1000, 2)).astype("float32")
+    values = rng.integers(1, [3, 1_000_000], (200, 2)).astype("float32")
     values[0] = 2**30, 2**30
     exact = values.astype("int64").sum(axis=0)
     found, rounded = totals(compiled, values)
@@ -244,13 +244,13 @@ def test_a_metric_of_a_billion_pixels_sees_the_last_ones():
     # As if a long evaluation came before: a billion pixels of truth, all missed.
     metric._high.assign(ops.array([[0.0], [1e9], [0.0], [1.0]]))
     truth = np.ones((1, 10, 10), "uint8")
-    for _ in range(300):
+    for _ in range(30):
         metric.update_state(truth, outputs(truth, 1))
-    exact = 30_000 / (1_000_000_000 + 30_000)
+    exact = 3_000 / (1_000_000_000 + 3_000)
     assert float(metric.result()) == pytest.approx(exact, rel=1e-6)
     high, low = (ops.convert_to_numpy(v).astype("float64") for v in metric.variables)
-    assert (high + low)[1, 0] == 1_000_030_000
-    assert (high + low)[0, 0] == 30_000
+    assert (high + low)[1, 0] == 1_000_003_000
+    assert (high + low)[0, 0] == 3_000
 
 
 def test_one_volume_with_more_pixels_than_float32_counts():

@@ -62,11 +62,11 @@ def test_the_script_makes_keeps_and_checks_the_catalog(script, tree):
     expected |= {"source/resunet_v1.md", "source/unet.md"}
     assert set(files) == expected
     assert status == 0
-    assert f"docs/models: {len(files)} files, 7 of 7 parts rendered, {len(files)} written, 0 removed" in said
-    assert "0 of 7 parts rendered, 0 written, 0 removed" in script()[1]
+    assert f"docs/models: {len(files)} files, 9 of 9 parts rendered, {len(files)} written, 0 removed" in said
+    assert "0 of 9 parts rendered, 0 written, 0 removed" in script()[1]
 
     (tree / "zoo" / "architectures" / "unet.py").open("a").write("# touched\n")
-    assert "4 of 7 parts rendered, 0 written" in script()[1]  # its entry, its source as it is imported, two pages about all
+    assert "6 of 9 parts rendered, 0 written" in script()[1]  # its entry, its source as it is imported, four pages about all
 
     (folder / f"{SMALL[0]}.svg").unlink()
     (folder / f"{SMALL[1]}.md").write_text("edited")
@@ -81,11 +81,11 @@ def test_the_script_makes_keeps_and_checks_the_catalog(script, tree):
         "Run `make site`, or `python scripts/render.py` for these files alone.",
     ]
     status, said = script("--only", SMALL[1])
-    assert (status, "1 of 4 parts rendered, 1 written, 0 removed" in said) == (0, True)
+    assert (status, "1 of 6 parts rendered, 1 written, 0 removed" in said) == (0, True)
     assert "stale" not in script("--check")[1]
-    assert "1 of 7 parts rendered, 1 written, 1 removed" in script()[1]
+    assert "1 of 9 parts rendered, 1 written, 1 removed" in script()[1]
     assert script("--check")[0] == 0
-    assert "7 of 7 parts rendered, all fresh" in script("--check", "--full")[1]
+    assert "9 of 9 parts rendered, all fresh" in script("--check", "--full")[1]
     assert files_under(folder) == files
 
 
@@ -237,7 +237,7 @@ sys.exit(f"status {{status}}, loaded {{loaded}}" if status or loaded else 0)
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    assert "0 of 7 parts rendered, all fresh" in done.stdout
+    assert "0 of 9 parts rendered, all fresh" in done.stdout
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer  # noqa: TID253  only the command imports this module
 
 import zoo
-from zoo.errors import ConfigError
+from zoo.errors import ConfigError, ZooError
 from zoo.terminal import load_keras, print_json, say
 
 if TYPE_CHECKING:
@@ -77,8 +77,9 @@ def predict(
     output = "probabilities" if probabilities else "logits" if logits else "classes"
     task = make_task(network, output=output, preprocessing=None, threshold=threshold, wish=wish)
     items = items_of(images, task, out or _beside(images[0], task, ending), overlay, ending)
+    failures: dict[Path, ZooError] = {}
     if one:
-        done, failures = [run(items[0], task)], {}
+        done = [run(items[0], task)]
     else:
         done, failures = run_all(items, task, failed=lambda item, error: say(f"error: {error}"))
     if as_json:

@@ -89,7 +89,7 @@ def picture_html(weights: WeightsEntry) -> str:
         return ""
     with Image.open(path) as picture:
         width, height = picture.size
-    alt = f"The images of val with the lowest Dice of {weights.name}: a row for each, with the image, the truth and what was found"
+    alt = f"The images of val with the lowest Dice of {weights.name}, a row for each: the image, the truth, what was found"
     caption = (
         "Not typical: the images of val with the lowest Dice, the worst at the top. From left to right: image, truth, found. "
         f"Images: {weights.data}, {weights.data_licence}."
@@ -108,7 +108,7 @@ def published_html(weights: WeightsEntry) -> str:
     """Returns our scores over all classes beside those of others, and why they differ in more than the network."""
     classes = tuple(f", {name}" for name in weights.classes)
     ours = [
-        (f"<b>{escape(weights.name)}</b>", escape(each.name), f"{each.value:.4f}", "this page", _measured_on(each))
+        (f"<b>{escape(weights.name)}</b>", escape(each.name), f"{each.value:.4f}", f"this page: {_measured_on(each)}", "–")
         for each in weights.metrics
         if not each.name.endswith(classes)
     ]

@@ -6,6 +6,7 @@ from html import escape
 from typing import TYPE_CHECKING
 
 from pages.plot import axis, columns, dot, frame, line, rows, svg
+from pages.text import SCORES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,16 +32,14 @@ def curve_html(recipe: Recipe, what: str) -> str:
     scores = [(row[0], row[2]) for row in recipe.curve]
     best = max(range(len(scores)), key=lambda place: scores[place][1])
     step, value = scores[best]
+    watched = SCORES.get(recipe.monitor, recipe.monitor or "score")
     charts = (
         _chart(losses, "loss on crops of train", "a", what),
-        _chart(scores, f"{recipe.monitor or 'score'} on val", "b", what, best),
+        _chart(scores, f"{watched} on val", "b", what, best),
     )
-    caption = f"One point per round. The weights are those of step {step:,.0f}, where {recipe.monitor or 'the score'} on val was "
-    return (
-        '<figure class="zoo-curve">\n<div>\n'
-        + "\n".join(charts)
-        + f"\n</div>\n<figcaption>{escape(caption)}best: {value:.4f}.</figcaption>\n</figure>"
-    )
+    caption = f"One point per round. The weights are those of step {step:,.0f}, with the best {watched} on val: {value:.4f}."
+    lines = ['<figure class="zoo-curve">', "<div>", *charts, "</div>", f"<figcaption>{escape(caption)}</figcaption>", "</figure>"]
+    return "\n".join(lines)
 
 
 def _chart(points: Sequence[Point], title: str, css: str, what: str, best: int | None = None) -> str:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from zoo.entry import Entry
     from zoo.weights.entry import WeightsEntry
 
-HEADS = ("weights", "network", "parameters", "file", "score (95 % interval)", "data", "licences")
+HEADS = ("weights", "network", "score (95 % interval)", "parameters", "file", "data", "licences")
 
 
 def pretrained_page(entries: Iterable[Entry]) -> str:
@@ -63,7 +63,7 @@ def _task(task: str, found: Sequence[WeightsEntry], listed: set[str]) -> list[st
     shown = next(pictures, "")
     return [
         f"## {plain(title[:1].upper() + title[1:])}",
-        as_is(table(HEADS, rows, f"Weights for {title}", numbers=(2, 3)) + "\n" + shown),
+        as_is(table(HEADS, rows, f"Weights for {title}", numbers=(3, 4)) + "\n" + shown),
     ]
 
 
@@ -76,9 +76,9 @@ def _row(weights: WeightsEntry, listed: set[str]) -> tuple[str, ...]:
     return (
         f'<a href="{address}">{weights.tag}</a>',
         network,
+        main_score(weights),
         exact(params),
         short_bytes(weights.bytes),
-        main_score(weights),
         escape(weights.data),
         licences,
     )

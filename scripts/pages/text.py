@@ -10,6 +10,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 WEB = re.compile(r"https?://[^\s\"'<>]+")
+SCORES = {"dice": "Dice", "iou": "IoU", "f1": "F1", "miou": "mIoU"}
+"""Scores as readers know them, by the short names that recipes have."""
+
 _MARKUP = re.compile(r"[^\w\s,;:/%]|_")
 
 

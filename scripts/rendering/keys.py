@@ -20,11 +20,13 @@ from pages.weights import weights_of
 from rendering.files import digest, read, stamps
 from rendering.inputs import package_versions, source_files
 from zoo import catalog
+from zoo.weights.library import all_weights
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from zoo.entry import Entry
+    from zoo.weights.entry import WeightsEntry
 
 KERAS_DEFAULTS = {"floatx": "float32", "epsilon": 1e-07, "backend": "tensorflow", "image_data_format": "channels_last"}
 """What Keras writes into its settings where there are none yet: the first run makes the file, which changes nothing."""
@@ -48,6 +50,8 @@ class Keys:
         self.families = root / "zoo" / "architectures"
         self.zoo = [path for path in source_files(root / "zoo") if path.relative_to(root / "zoo").as_posix() not in APART]
         self.pages = [*source_files(root / "scripts" / "pages"), root / "scripts" / "rendering" / "makers.py"]
+        self.pictures = root / "docs" / "assets" / "weights"
+        self.study = source_files(root / "docs" / "assets" / "study")
         self.stamps = stamps(self._sources)
 
     def entry(self, entry: Entry) -> str | None:
@@ -55,7 +59,8 @@ class Keys:
         family = family_module(entry)
         if family is None:
             return None
-        return _key(self._shared, self._family(family), entry, catalog.stored_rows(family), weights_of(entry.name))
+        weights = weights_of(entry.name)
+        return _key(self._shared, self._family(family), entry, catalog.stored_rows(family), weights, self._pictures(weights))
 
     def family(self, module: str, entries: Iterable[Entry]) -> str:
         """Returns the key of the page with a family's source."""
@@ -67,8 +72,9 @@ class Keys:
         if any(family_module(entry) is None for entry in entries):
             return None
         rows = [catalog.stored_rows(module) for module in catalog.family_modules()]
-        weights = [weights_of(entry.name) for entry in entries]
-        return _key(digest([*self.zoo, *self.pages], self.root), self._environment, entries, rows, weights)
+        weights = sorted(all_weights().values(), key=lambda each: each.name)
+        assets = (self._pictures(weights), digest(self.study, self.root))
+        return _key(digest([*self.zoo, *self.pages], self.root), self._environment, entries, rows, weights, assets)
 
     def still_hold(self) -> bool:
         """Tells whether no source was touched since; what was made meanwhile may be of another version, put back since."""
@@ -76,7 +82,8 @@ class Keys:
 
     @property
     def _sources(self) -> list[Path]:
-        return [*self.zoo, *self.pages, self.root / "zoo" / "catalog.json"]
+        assets = [*source_files(self.pictures), *self.study]
+        return [*self.zoo, *self.pages, *assets, self.root / "zoo" / "catalog.json"]
 
     @cached_property
     def _shared(self) -> str:
@@ -91,6 +98,10 @@ class Keys:
             "settings": {**KERAS_DEFAULTS, **_keras_settings(home / "keras.json"), **_backend_by_environment()},
             "program": _dot_program(),
         }
+
+    def _pictures(self, weights: Iterable[WeightsEntry]) -> str:
+        """Returns a checksum over the pictures of weights, be they there or not."""
+        return digest([self.pictures / f"{each.name}.jpg" for each in weights], self.root)
 
     def _family(self, module: str) -> str:
         return digest([self.families / f"{module}.py"], self.root)

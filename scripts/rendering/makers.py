@@ -14,7 +14,9 @@ from pages.catalog import catalog_page
 from pages.compare import compare_page, layers_file
 from pages.data import data_file
 from pages.entry import entry_page
+from pages.pretrained import pretrained_page
 from pages.source import family_module, source_page
+from pages.study import residual_page
 
 import zoo
 from rendering.cache import Job
@@ -64,6 +66,8 @@ ENTRY_FILES: dict[str, Callable[[Network], str | bytes]] = {
 CATALOG_FILES: dict[str, Callable[[Sequence[Entry]], str | bytes]] = {
     "index.md": catalog_page,
     "compare.md": compare_page,
+    "residual.md": residual_page,
+    "weights.md": pretrained_page,
 }
 
 FAMILY_FILES: dict[str, Callable[[str, Sequence[Entry]], str | bytes]] = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 import keras
@@ -26,6 +27,7 @@ class Crops(keras.utils.PyDataset):
         self.images = [prepare(sample.image, ndim) for sample in samples]
         self.labels = [sample.labels for sample in samples]
         self.places = [places(labels, scored_classes(recipe.data)) for labels in self.labels]
+        self.chances = chances([sample.row for sample in samples], recipe.training.balance)
         self.settings, self.length, self.epoch = recipe.training, length, 0
         self.augment = Augmentation(recipe.augmentation, recipe.training.seed)
 
@@ -39,7 +41,7 @@ class Crops(keras.utils.PyDataset):
         return self.augment(np.stack(images), np.stack(labels), number)
 
     def _crop(self, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-        index = int(rng.integers(len(self.images)))
+        index = int(rng.choice(len(self.images), p=self.chances))
         image, labels, crop = self.images[index], self.labels[index], self.settings.crop
         sizes = labels.shape
         start = [int(rng.integers(max(size - side, 0) + 1)) for size, side in zip(sizes, crop, strict=True)]
@@ -52,6 +54,23 @@ class Crops(keras.utils.PyDataset):
             ]
         window = tuple(slice(at, at + side) for at, side in zip(start, crop, strict=True))
         return _filled(image[window], crop), _filled(labels[window], crop)
+
+
+def chances(rows: Sequence[dict[str, str]], column: str) -> np.ndarray:
+    """Returns how likely each image is to be drawn.
+
+    Every image alike, or, by a column of `split.csv`, each kind as likely as the square root of how many images it has.
+
+    Raises:
+        SystemExit: There is no such column.
+    """
+    if not column:
+        return np.full(len(rows), 1 / len(rows))
+    if column not in rows[0]:
+        raise SystemExit(f"training.balance is a column of split.csv: {', '.join(rows[0])}. Received: {column!r}")
+    counts = Counter(row[column] for row in rows)
+    found = np.array([counts[row[column]] ** -0.5 for row in rows])
+    return found / found.sum()
 
 
 def places(labels: np.ndarray, classes: Sequence[int]) -> list[np.ndarray]:

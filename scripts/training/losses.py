@@ -6,7 +6,9 @@ from typing import Any
 
 import keras
 
+import zoo
 from training.recipe import Recipe
+from zoo import losses
 
 
 def losses_of(model: keras.Model, recipe: Recipe) -> tuple[Any, Any]:
@@ -14,11 +16,12 @@ def losses_of(model: keras.Model, recipe: Recipe) -> tuple[Any, Any]:
 
     Coarser outputs learn from every second, fourth, … label and count half as much as the one before.
     """
-    from zoo import losses
 
     def made() -> keras.losses.Loss:
-        settings = dict(recipe.training.loss)
-        return getattr(losses, settings.pop("name"))(**settings, from_logits=True)
+        try:
+            return losses.from_settings({**recipe.training.loss, "from_logits": True})
+        except zoo.ZooError as error:
+            raise SystemExit(f"training.loss: {error}") from None
 
     if not isinstance(model.output, dict):
         return made(), None

@@ -33,6 +33,7 @@ def draw_curve(curve: Sequence[dict[str, float]], recipe: Recipe, path: Path) ->
     right.plot(steps, values, color=INK, marker="o", markersize=3)
     right.set_ylabel(f"{monitor} on val", color=INK)
     best = int(np.argmax(values))
+    right.margins(y=0.12)
     right.annotate(f"{values[best]:.4f}", (steps[best], values[best]), textcoords="offset points", xytext=(0, 6), ha="center")
     left.set_title(recipe.model.name, fontsize=10)
     figure.savefig(path, dpi=120)
@@ -48,7 +49,15 @@ def draw_overlays(
     find: Callable[[np.ndarray], np.ndarray], samples: Sequence[Sample], recipe: Recipe, path: Path, titles: Sequence[str] = ()
 ) -> None:
     """Draws a row for each image: the image, the truth on it, and what `find` gives for it; volumes by their middle slice."""
-    figure, axes = plt.subplots(len(samples), 3, figsize=(9, 3 * len(samples)), layout="constrained", squeeze=False)
+    heights = [3 * sample.labels.shape[0] / sample.labels.shape[1] for sample in samples]
+    figure, axes = plt.subplots(
+        len(samples),
+        3,
+        figsize=(9, sum(heights) + 0.3 * len(samples)),
+        height_ratios=heights,
+        layout="constrained",
+        squeeze=False,
+    )
     for row, sample, title in zip(axes, samples, titles or [sample.name[:24] for sample in samples], strict=True):
         found = find(sample.image)
         image, truth, found = (middle(values, recipe.data.ndim) for values in (sample.image, sample.labels, found))

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from training.data import IGNORE, Sample
+import zoo
+from training.data import Sample
 from training.recipe import Data
 
 RESAMPLES = 2000
@@ -70,17 +71,10 @@ def scored_classes(data: Data) -> list[int]:
     return [index for index, name in enumerate(data.classes) if name != "background"]
 
 
-def confusion(found: np.ndarray, labels: np.ndarray, classes: int) -> np.ndarray:
-    """Returns how many pixels of each true class (rows) were found to be of each class (columns), ignored ones left out."""
-    said = labels != IGNORE
-    pairs = labels[said].astype("int64") * classes + found[said]
-    return np.bincount(pairs, minlength=classes**2).reshape(classes, classes)
-
-
 def confusions(find: Callable[[np.ndarray], np.ndarray], samples: Iterable[Sample], data: Data) -> np.ndarray:
     """Returns one confusion matrix per image, `(images, C, C)`, C being 2 for one class; `find` gives the classes of an image."""
-    classes = max(len(data.classes), 2)
-    return np.stack([confusion(find(sample.image), sample.labels, classes) for sample in samples])
+    classes = len(data.classes)
+    return np.stack([zoo.metrics.scores(each.labels, find(each.image), classes=classes).confusion for each in samples])
 
 
 def summary(matrices: np.ndarray, chosen: Sequence[int]) -> dict[str, float]:

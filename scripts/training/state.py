@@ -50,22 +50,32 @@ def _variables(model: keras.Model) -> list[Any]:
 
 def restart_average(model: keras.Model) -> None:
     """Lets the averages begin from the weights of now, so that those of before the first steps do not count for long."""
-    optimizer = model.optimizer
-    if optimizer.use_ema:
-        for average, each in zip(optimizer._model_variables_moving_average, optimizer._trainable_variables, strict=True):
-            average.assign(each)
+    for average, each in _averages(model):
+        average.assign(_copied(each))
 
 
 @contextmanager
 def averaged(model: keras.Model) -> Iterator[None]:
     """Within it the network has its averaged weights, if the optimizer keeps them."""
-    if not model.optimizer.use_ema:
-        yield
-        return
-    kept = [keras.ops.convert_to_numpy(each).copy() for each in model.trainable_variables]
-    model.optimizer.finalize_variable_values(model.trainable_variables)
+    pairs = _averages(model)
+    kept = [_copied(each) for _, each in pairs]
+    for average, each in pairs:
+        each.assign(_copied(average))
     try:
         yield
     finally:
-        for value, each in zip(kept, model.trainable_variables, strict=True):
+        for value, (_, each) in zip(kept, pairs, strict=True):
             each.assign(value)
+
+
+def _averages(model: keras.Model) -> list[tuple[Any, Any]]:
+    """Returns each averaged value with the variable that it is of; none where the optimizer does not average."""
+    optimizer = model.optimizer
+    if not optimizer.use_ema:
+        return []
+    return list(zip(optimizer._model_variables_moving_average, optimizer._trainable_variables, strict=True))
+
+
+def _copied(variable: Any) -> np.ndarray:
+    """Returns the value: a copy, since two variables that share memory are lost when JAX hands it on."""
+    return np.array(keras.ops.convert_to_numpy(variable))

@@ -27,22 +27,23 @@ def losses(channels: int) -> dict[str, Any]:
     }
     if channels == 1:
         found["focal"] = FocalLoss(gamma=1.5, reduction="none")
-        found["cldice"] = SoftclDiceLoss(iter_=3, sigmoid=True, smooth=0.0, reduction="none")
+        found["cldice"] = SoftclDiceLoss(iter_=3, sigmoid=True, smooth=1e-12, reduction="none")
     else:
         found["focal"] = FocalLoss(gamma=1.5, use_softmax=True, to_onehot_y=True, reduction="none")
         found["dice without background"] = DiceLoss(include_background=False, reduction="none", **smooth)
-        found["dice with weights"] = DiceCELoss(weight=_weights(channels), **smooth)
     if channels == 2:
         found["cldice"] = SoftclDiceLoss(
-            iter_=3, softmax=True, to_onehot_y=True, include_background=False, smooth=0.0, reduction="none"
+            iter_=3, softmax=True, to_onehot_y=True, include_background=False, smooth=1e-12, reduction="none"
         )
     return found
 
 
-def _weights(channels: int) -> Any:
-    import torch
-
-    return torch.arange(1, channels + 1, dtype=torch.float64)
+def per_image(kind: str, values: Any) -> Any:
+    """Returns one value per image of what MONAI keeps apart: classes, and pixels, which are 0 for all but the true class."""
+    if values.ndim < 2:
+        return values
+    values = values.sum(1) if kind == "focal" else values.mean(1)
+    return values.flatten(1).mean(1) if values.ndim > 1 else values
 
 
 def scores(labels: Any, logits: Any) -> dict[str, Any]:
@@ -69,14 +70,7 @@ def main() -> None:
         for kind, loss in losses(given[f"{name}/logits"].shape[-1]).items():
             moved = np.moveaxis(given[f"{name}/logits"].astype("float64"), -1, 1)
             logits = torch.tensor(moved, requires_grad=True)
-            values = loss(logits, labels)
-            if values.ndim > 1:  # DiceLoss keeps classes, FocalLoss the pixels too, 0 for all but the true class
-                axes = tuple(range(2, values.ndim))
-                values = (
-                    (values.sum(1) if kind == "focal" and values.shape[1] > 1 else values.mean(1)).flatten(1).mean(1)
-                    if axes
-                    else values.mean(1)
-                )
+            values = per_image(kind, loss(logits, labels))
             values.sum().backward()
             found[f"{name}/{kind}"] = values.detach().numpy()
             found[f"{name}/{kind}/gradient"] = np.moveaxis(logits.grad.numpy(), 1, -1)

@@ -34,6 +34,12 @@ def test_any_size_is_padded_and_cut_back(size):
     assert zoo.predict(nuclei(), image).shape == size
 
 
+@pytest.mark.filterwarnings("error::UserWarning")
+def test_nothing_is_warned_of():
+    model = zoo.get("resunet-v1-d2-f4")
+    assert zoo.predict(model, np.zeros((8, 10, 3), "float32")).shape == (8, 10)
+
+
 def test_the_record_of_the_weights_prepares_the_image(cells):
     """Brightness, contrast, bits and channels of opacity make no difference to these weights."""
     expected = zoo.predict(nuclei(), cells, output="probabilities")
@@ -65,7 +71,7 @@ def test_adapted_weights_keep_of_their_record_what_still_holds(cells):
     assert card_of(more).preprocessing == card_of(nuclei()).preprocessing
     assert (card_of(more).classes, card_of(nuclei()).classes) == ((), ("nucleus",))
     five = zoo.get("resunet-v1-d3-f8.nuclei-v1", input_shape=(None, None, 5), adapt="mean")
-    with pytest.raises(ConfigError, match="no weights with a record.*uint8"):
+    with pytest.raises(ConfigError, match=r"no weights with a record.*uint8"):
         zoo.predict(five, np.zeros((8, 8, 5), "uint8"))
     assert zoo.predict(five, np.zeros((8, 8, 5), "float32")).shape == (8, 8)
 
@@ -89,7 +95,9 @@ def test_what_comes_back():
         assert probabilities.shape == logits.shape == (30, 45, classes)
         assert (probabilities.dtype, logits.dtype, found.dtype, found.shape) == ("float32", "float32", "uint8", (30, 45))
         exp = np.exp(logits.astype("float64"))
-        np.testing.assert_allclose(probabilities, exp / (1 + exp) if classes == 1 else exp / exp.sum(-1, keepdims=True), atol=1e-5)
+        np.testing.assert_allclose(
+            probabilities, exp / (1 + exp) if classes == 1 else exp / exp.sum(-1, keepdims=True), atol=1e-5
+        )
         expected = probabilities[..., 0] > 0.5 if classes == 1 else probabilities.argmax(-1)
         np.testing.assert_array_equal(found, expected)
         assert len(np.unique(found)) > 1
@@ -250,13 +258,13 @@ def test_a_name_is_no_model(model, cells):
 def test_models_that_do_not_map_images_to_maps(cells):
     inputs = keras.Input((None, None, 3))
     pooled = keras.Model(inputs, keras.layers.MaxPooling2D(2)(inputs), name="half")
-    with pytest.raises(ConfigError, match="half makes .* prediction needs an output of the size of its input"):
+    with pytest.raises(ConfigError, match=r"half makes .* prediction needs an output of the size of its input"):
         zoo.predict(pooled, cells / 255)
     two = keras.Model([inputs, keras.Input((None, None, 3))], keras.layers.Conv2D(1, 1)(inputs))
     with pytest.raises(ConfigError, match="`model` reads one image"):
         zoo.predict(two, cells / 255)
     tanh = keras.Model(inputs, keras.layers.Activation("tanh")(keras.layers.Conv2D(1, 1)(inputs)), name="signed")
-    with pytest.raises(ConfigError, match="what tanh gives, not probabilities. Use output='logits'"):
+    with pytest.raises(ConfigError, match=r"what tanh gives, not probabilities. Use output='logits'"):
         zoo.predict(tanh, cells / 255)
     assert zoo.predict(tanh, cells / 255, output="logits").shape == (233, 317, 1)
 

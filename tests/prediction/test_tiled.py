@@ -36,7 +36,7 @@ def seam(model, image, **options):
         ("resunet-v2-bn-d3-f8", (150, 201), 128),
         ("deep-resunet-bilinear-d3-f8", (160, 200), 96),
         ("attention-resunet-d3-f8", (170, 190), 144),
-        ("resnet18-unet", (64, 600), 448),
+        ("resnet18-unet", (64, 1400), 1216),
     ],
 )
 def test_tiles_give_the_whole_image_where_the_overlap_is_what_the_network_sees(name, size, tile):
@@ -62,7 +62,7 @@ def test_an_overlap_that_is_one_step_too_small_shows(cells):
 def test_volumes_in_tiles(volume):
     model = network("resunet-v1-3d-d2-f4", classes=3)
     image = np.tile(volume, (1, 2, 1)) / 255
-    for tile in (32, 40):
+    for tile in (40, 48):
         assert planned(model, image, tile=tile).exact
         assert seam(model, image, tile=tile) <= 1e-5
 
@@ -86,20 +86,18 @@ def test_where_a_network_sees_the_whole_tile_the_seam_is_small_and_the_plan_says
     plan = planned(model, image, tile=192)
     assert not plan.exact
     assert planned(model, image).exact  # the whole image
-    assert 1e-5 < seam(model, image, tile=192)
+    assert seam(model, image, tile=192) > 1e-5
 
 
 def test_the_seam_is_blended_smoothly_where_it_is_not_exact():
-    """Across a cut the result changes no faster than inside of a tile: no line is seen."""
-    model = network("resunet-v1-d5-f8")
-    image = np.tile(probe_image((128, 128, 3)), (2, 4, 1))[:, :500] / 255
-    assert not planned(model, image, tile=128, overlap=64).exact
-    whole = zoo.predict(model, image, output="logits")
-    tiles = zoo.predict(model, image, output="logits", tile=128, overlap=64)
-    cut = zoo.predict(model, image, output="logits", tile=128, overlap=0)
-    steps = {name: np.abs(np.diff(found - whole, axis=1)).max() for name, found in (("blended", tiles), ("cut", cut))}
-    assert np.abs(tiles - whole).max() < np.abs(cut - whole).max()
-    assert steps["blended"] < steps["cut"] / 2
+    """Two thirds of what the network sees leave a hundredth of the error of tiles that are cut without overlap."""
+    image = np.tile(probe_image((128, 128, 3)), (2, 4, 1))[:, :500]
+    assert not planned(nuclei(), image, tile=128, overlap=32).exact
+    whole = zoo.predict(nuclei(), image, output="logits")
+    found = {overlap: zoo.predict(nuclei(), image, output="logits", tile=128, overlap=overlap) - whole for overlap in (0, 32)}
+    assert np.abs(found[32]).mean() < np.abs(found[0]).mean() / 100
+    assert np.abs(found[32]).max() < np.abs(found[0]).max() / 10
+    assert np.abs(np.diff(found[32], axis=1)).max() < np.abs(np.diff(found[0], axis=1)).max() / 10
 
 
 def test_an_image_within_the_memory_is_predicted_as_a_whole():

@@ -6,7 +6,7 @@ import msgspec
 import numpy as np
 import pytest
 from training.augmentation import Augmentation
-from training.crops import Crops, places
+from training.crops import Crops, chances, places
 from training.data import read_split
 from training.recipe import read_recipe
 
@@ -105,6 +105,17 @@ def test_crops_seek_the_classes_when_asked_to(pictures, recipe_file):
         _, labels = Crops(read_split(pictures, "train", recipe.data), recipe, length=1)[0]
         share[foreground] = (labels == 1).any(axis=(1, 2)).mean()
     assert share["1.0"] > 0.95 > 0.7 > share["0.0"]
+
+
+def test_rare_kinds_are_drawn_more_often_where_asked_for():
+    rows = [{"id": str(index), "kind": "rare" if index == 0 else "usual"} for index in range(17)]
+    assert chances(rows, "") == pytest.approx(np.full(17, 1 / 17))
+    found = chances(rows, "kind")
+    assert found.sum() == pytest.approx(1)
+    assert found[0] == pytest.approx(1 / (1 + 4))
+    assert found[1:] == pytest.approx(np.full(16, 4 / 5 / 16))
+    with pytest.raises(SystemExit, match="a column of split.csv: id, kind. Received: 'sort'"):
+        chances(rows, "sort")
 
 
 def test_places_are_those_of_the_classes():

@@ -208,17 +208,3 @@ def test_the_same_on_jax(tmp_path):
     assert interrupted == ["interrupted", "True"]
     assert [name for name, _ in errors] == OWN
     assert all(float(error) < 1e-4 for _, error in errors)
-
-
-@pytest.mark.skipif("ZOO_DATA" not in os.environ, reason="needs the data: ZOO_DATA=FOLDER, with nuclei-dsb2018 in it")
-@pytest.mark.parametrize("name", OWN)
-def test_scores_are_those_that_the_file_has_on_the_data(name):
-    from training.folders import read_split
-    from training.scores import measured
-
-    entry = zoo.weights_info(name)
-    folder = Path(os.environ["ZOO_DATA"]) / entry.metrics[0].data
-    samples = read_split(folder, "val", images="images", masks="masks", mask_values=[255])
-    found = measured(zoo.get(name), samples, entry.preprocessing)
-    for metric in entry.metrics:
-        assert abs(found[metric.name][0] - metric.value) < 1e-3

@@ -13,7 +13,6 @@ from zoo.losses import checks
 from zoo.losses.base import Options, PixelLoss
 from zoo.losses.overlap import fraction
 from zoo.pixels import Pixels
-from zoo.rules import IntegerRule
 
 
 @keras.saving.register_keras_serializable("zoo.losses")
@@ -40,7 +39,7 @@ class ClDice(PixelLoss):
 
     def __init__(self, *, iterations: int = 3, smooth: float = 1.0, **options: Unpack[Options]) -> None:
         super().__init__(**options)
-        self.iterations = IntegerRule(1, 1000).check("iterations", iterations)
+        self.iterations = checks.whole("iterations", iterations, low=1, high=1000)
         self.smooth = checks.number("smooth", smooth)
 
     def of(self, pixels: Pixels) -> Any:

@@ -24,6 +24,15 @@ def number(name: str, value: Any, *, low: float = 0.0, high: float = math.inf, o
     return float(value)
 
 
+def whole(name: str, value: Any, *, low: int, high: int) -> int:
+    """Returns a whole number from `low` to `high`.
+
+    Raises:
+        ConfigError: It is something else.
+    """
+    return int(IntegerRule(low, high).check(name, value) or 0)
+
+
 def flag(name: str, value: Any) -> bool:
     """Returns True or False.
 

@@ -134,7 +134,7 @@ def from_settings(settings: str | Mapping[str, Any]) -> PixelLoss:
         message = f"there is no loss {name!r}{near} Losses: {', '.join(LOSSES)}"
         raise ConfigError(message)
     loss = LOSSES[name]
-    own = {field: value for field, value in table.items() if field != "name"}
+    own: dict[str, Any] = {field: value for field, value in table.items() if field != "name"}
     for field in own:
         if field not in loss.settings:
             near = close_matches(field, loss.settings) or "."

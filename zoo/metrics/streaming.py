@@ -13,7 +13,7 @@ from zoo.losses import checks
 from zoo.losses.base import check_sample_weight
 from zoo.metrics.counting import ExactTotals, count
 from zoo.pixels import Pixels
-from zoo.rules import ChoiceRule, IntegerRule, shown
+from zoo.rules import ChoiceRule, shown
 
 
 class SegmentationMetric(ExactTotals):
@@ -58,7 +58,7 @@ class SegmentationMetric(ExactTotals):
         name: str | None = None,
     ) -> None:
         super().__init__(name=name or type(self).__name__.lower(), dtype="float32")
-        self.classes = IntegerRule(1, 65536).check("classes", classes)
+        self.classes = checks.whole("classes", classes, low=1, high=65536)
         self.class_ids = None if class_ids is None else _ids(class_ids, max(classes, 2))
         self.average = ChoiceRule(("macro", "none", "pooled")).check("average", average)
         self.per = ChoiceRule(("image", "dataset")).check("per", per)
@@ -198,7 +198,7 @@ class Accuracy(SegmentationMetric):
     def __init__(
         self, *, classes: int, per: str = "image", ignore: int | None = 255, threshold: float = 0.5, name: str | None = None
     ) -> None:
-        every = list(range(max(IntegerRule(1, 65536).check("classes", classes) or 0, 2)))
+        every = list(range(max(checks.whole("classes", classes, low=1, high=65536), 2)))
         options = {"ignore": ignore, "threshold": threshold, "name": name}
         super().__init__(classes=classes, class_ids=every, average="pooled", per=per, **options)  # type: ignore[arg-type]
 

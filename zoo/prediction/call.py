@@ -78,11 +78,15 @@ def predict(
     task = make_task(model, output=output, preprocessing=preprocessing, threshold=threshold, wish=wish)
     paths = _paths(image)
     if paths is not None:
-        return _from_files(task, paths, out and Path(out), overlay and Path(overlay), progress)
+        return _from_files(task, paths, _path(out), _path(overlay), progress)
     if out is not None or overlay is not None:
         message = "`out` and `overlay` are for images in files: give the path of the image, or write the result yourself."
         raise ConfigError(message)
     return _from_array(task, image, progress)
+
+
+def _path(given: str | os.PathLike[str] | None) -> Path | None:
+    return None if given is None else Path(given)
 
 
 def _paths(image: Any) -> list[Path] | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -132,7 +133,7 @@ def run(item: Item, task: Task, progress: Progress | None = None) -> Done:
     from zoo.prediction.bar import shown
 
     start = time.perf_counter()
-    with opened(item.image, task.network.ndim) as source, shown(item.image.name, progress) as tell:
+    with opened(item.image, task.network.ndim) as source, _named(item.image), shown(item.image.name, progress) as tell:
         plan = task.plan(source)
         picture = Overlay(source=source, palette=task.palette) if item.overlay else None
         rows = task.rows(_told(source, item.image), plan, tell, picture.see if picture else None)
@@ -141,10 +142,8 @@ def run(item: Item, task: Task, progress: Progress | None = None) -> Done:
         if item.out is None:
             result = gathered(rows, form.shape, form.dtype)
         else:
-            item.out.parent.mkdir(parents=True, exist_ok=True)
             write(item.out, rows, form)
         if picture and item.overlay:
-            item.overlay.parent.mkdir(parents=True, exist_ok=True)
             picture.save(item.overlay)
     return Done(item=item, plan=plan, shape=form.shape, result=result, seconds=time.perf_counter() - start)
 
@@ -158,6 +157,16 @@ def gathered(rows: Iterator[np.ndarray], shape: tuple[int, ...], dtype: str) -> 
         made[start : start + len(part)] = part
         start += len(part)
     return made
+
+
+@contextlib.contextmanager
+def _named(path: Path) -> Iterator[None]:
+    """Says which image does not fit."""
+    try:
+        yield
+    except ConfigError as error:
+        message = f"{path}: {error}"
+        raise ConfigError(message) from None
 
 
 def _told(source: Source, path: Path) -> Source:

@@ -63,7 +63,7 @@ class Network:
     _scaling: Scaling | None
     _values: Any
     _logits: Any
-    _inputs: Any
+    _input: Any
     _runners: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -147,7 +147,7 @@ class Network:
         import keras
 
         if kind not in self._runners:
-            runner = keras.Model(self._inputs, self._logits if kind == "logits" else self._values)
+            runner = keras.Model(self._input, self._logits if kind == "logits" else self._values)
             runner.compile(jit_compile=keras.backend.backend() == "jax")  # XLA takes long to compile, and JAX needs it
             self._runners[kind] = runner
         return self._runners[kind]
@@ -207,7 +207,7 @@ def _read(model: keras.Model) -> Network:
         _scaling=scaled,
         _values=tensor,
         _logits=logits,
-        _inputs=model.inputs,
+        _input=model.inputs[0],
     )
 
 
@@ -226,6 +226,7 @@ def _traced(model: keras.Model, shape: tuple[Any, ...], multiples: tuple[int, ..
     from zoo.analysis.graph import trace
     from zoo.analysis.scaling import scaling
     from zoo.analysis.structure import place
+
     side = SAMPLE[len(shape) - 1]
     steps = multiples or (MULTIPLE,) * (len(shape) - 1)
     sizes = (size or rounded_up(side, step) for size, step in zip(shape, steps, strict=False))

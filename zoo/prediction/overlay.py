@@ -142,4 +142,6 @@ def as_colours(image: np.ndarray) -> np.ndarray:
         return values
     values = values.astype("float32")
     low, high = np.percentile(values, (1, 99))
+    if low == high:  # nearly all of it is one value
+        low, high = values.min(), values.max()
     return (np.clip((values - low) / max(high - low, 1e-9), 0, 1) * 255).round().astype("uint8")

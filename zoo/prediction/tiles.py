@@ -15,6 +15,11 @@ if TYPE_CHECKING:
     import numpy as np
 
 
+INEXACT_TRIM = 3
+"""Eighths of an overlap that do not count at each side where it is less than the network sees: what is nearest to a cut is
+wrong most. The two eighths between them are the ramp. Measured against other shares, this leaves the smallest errors."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Axis:
     """Tiles along one axis.
@@ -101,7 +106,7 @@ def tiled_axis(size: int, multiple: int, tile: int, overlap: int, reach: tuple[i
     step, last = tile - overlap, padded - tile
     starts = (*range(0, last, step), last)
     exact = reach is not None and sum(reach) <= overlap
-    trims = reach if exact and reach is not None else (overlap // 4, overlap // 4)
+    trims = reach if exact and reach is not None else (INEXACT_TRIM * overlap // 8,) * 2
     return Axis(size=size, padded=padded, tile=tile, starts=starts, trims=trims)
 
 

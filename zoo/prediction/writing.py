@@ -92,10 +92,11 @@ def replacing(path: Path) -> Iterator[Path]:
     """Yields a private name in the same folder, which becomes the final one at the end, and is removed if that is not reached.
 
     Raises:
-        ImageError: The folder does not exist or cannot be written to, or the disk is full.
+        ImageError: The folder cannot be made or written to, or the disk is full.
     """
     private = path.with_name(f".{os.getpid()}.part-{path.name}")
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         yield private
         _move(private, path)
     except OSError as error:
@@ -122,7 +123,8 @@ def _remove(path: Path) -> None:
     if path.is_dir():
         shutil.rmtree(path, ignore_errors=True)
     else:
-        path.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # it was never made, or its folder is none
+            path.unlink()
 
 
 def writers() -> dict[str, Writer]:

@@ -29,7 +29,7 @@ def open_picture(path: Path, ndim: int) -> Source:
     Raises:
         ImageError: It is animated, has the colours of print, or is so large that it may be a decompression bomb.
     """
-    from PIL import Image
+    from PIL import Image, UnidentifiedImageError
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # twice as many pixels are an error
@@ -43,7 +43,7 @@ def open_picture(path: Path, ndim: int) -> Source:
                 "TIFF, which is read in parts."
             )
             raise ImageError(message) from None
-        except Image.UnidentifiedImageError:
+        except UnidentifiedImageError:
             with path.open("rb") as file:
                 start = file.read(8)
             message = f"{path} is neither a PNG nor a JPEG file: it begins with {start!r}."

@@ -21,7 +21,7 @@ PHOTOMETRIC = (INVERTED, "MINISBLACK", "RGB", "YCBCR")
 
 
 def open_tiff(path: Path, ndim: int) -> Source:
-    """Opens the first series of a TIFF file: one image, or a stack of pages as a volume.
+    """Opens the first series of a TIFF file: one image, or a stack of pages as a volume; smaller ones are thumbnails and labels.
 
     Raises:
         ImageError: It is no image for such a network, has a palette or the colours of print, or is turned by a tag.
@@ -38,6 +38,9 @@ def open_tiff(path: Path, ndim: int) -> Source:
 
 def _opened(file: Any, name: str, ndim: int) -> Source:
     series = file.series[0]
+    if any(other.size > series.size for other in file.series):
+        message = f"{name} has {len(file.series)} images, and the first is not the largest. Save the one that is meant alone."
+        raise ImageError(message)
     _check(series, name)
     axes, shape, dtype = _squeezed(series)
     if ndim == 2 and axes not in PICTURES:

@@ -18,7 +18,7 @@ def open_nifti(path: Path, ndim: int) -> Source:
     """Opens a NIfTI file, read whole; a fourth axis is that of channels.
 
     Raises:
-        ImageError: Its voxels are colours.
+        ImageError: Its voxels are colours, or the network is for images.
         MissingExtraError: nibabel is not installed.
     """
     import numpy as np
@@ -30,6 +30,9 @@ def open_nifti(path: Path, ndim: int) -> Source:
     array = np.asanyarray(image.dataobj)
     if array.ndim == 3 and ndim == 2 and array.shape[2] == 1:
         array = array[:, :, 0]
+    if ndim == 2 and array.ndim > 2:
+        message = f"{path} is a volume, {array.shape}. A 2D network takes one image; give its slices as arrays to zoo.predict."
+        raise ImageError(message)
     return array_source(array, ndim, str(path), affine=(image.affine, image.header))
 
 
