@@ -56,7 +56,7 @@ def main() -> None:
     model = compiled(recipe)
     training = recipe.training
     crops = Crops(train, recipe, length=max(training.steps // training.rounds, 1))
-    rounds = fit(model, crops, Rounds(crops, val, recipe, out), recipe, out)
+    rounds = fit(model, crops, Rounds(crops, val, recipe, out, about["data"]), recipe, out)
     model.load_weights(out / "best.weights.h5")
     record = {**about, "seconds": rounds.curve[-1]["seconds"], "curve": rounds.curve, "val": rounds.best}
     (out / "run.json").write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")

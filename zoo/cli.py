@@ -17,7 +17,8 @@ whole numbers there, sizes are bytes, shapes are arrays without the batch:
 - `zoo predict`: an array of `{"image", "out", "overlay", "shape", "tile", "tiles", "exact", "seconds"}`; `{"image", "error"}` for
   images that failed.
 
-Exit status: 0; 1 where a filter lets nothing through or some of several images failed; 2 for a mistake, with one line on standard error.
+Exit status: 0; 1 where a filter lets nothing through or some of several images failed; 2 for a mistake, with one line on
+standard error.
 """
 
 from __future__ import annotations

@@ -21,13 +21,16 @@ class Rounds(keras.callbacks.Callback):
 
     The averages begin after the first round: what was there before the first steps would pull them down for long.
 
+    `data` is the hash of the data: a run is not taken up with other data.
+
     Attributes:
         curve: One record per round: step, seconds, loss and every score.
         done: How many rounds are behind.
     """
 
-    def __init__(self, crops: Crops, val: list[Sample], recipe: Recipe, out: Path) -> None:
+    def __init__(self, crops: Crops, val: list[Sample], recipe: Recipe, out: Path, data: str = "") -> None:
         super().__init__()
+        self.identity = {"fingerprint": recipe.fingerprint, "data": data}
         self.crops, self.val, self.recipe, self.out = crops, val, recipe, out
         self.curve: list[dict[str, float]] = []
         self.begin = time.monotonic()
@@ -54,9 +57,10 @@ class Rounds(keras.callbacks.Callback):
         if not path.exists():
             return False
         facts = load_state(path, self.model)
-        if facts["fingerprint"] != self.recipe.fingerprint:
+        if {name: facts[name] for name in self.identity} != self.identity:
+            what = "settings" if facts["fingerprint"] != self.recipe.fingerprint else "data"
             raise SystemExit(
-                f"{self.out} has a run of other settings. Give another folder with --out, or start it anew with --restart."
+                f"{self.out} has a run of other {what}. Give another folder with --out, or start anew with --restart."
             )
         self.curve = facts["curve"]
         self.begin = time.monotonic() - (self.curve[-1]["seconds"] if self.curve else 0)
@@ -80,7 +84,7 @@ class Rounds(keras.callbacks.Callback):
             self.curve.append({"step": step, "seconds": seconds, "loss": float(logs.get("loss", 0.0)), **found})
             if self.best is self.curve[-1]:
                 self._keep()
-        save_state(self.out / "state.npz", self.model, {"fingerprint": self.recipe.fingerprint, "curve": self.curve})
+        save_state(self.out / "state.npz", self.model, {**self.identity, "curve": self.curve})
         print(json.dumps({name: round(value, 4) for name, value in self.curve[-1].items()}), flush=True)
         if self.exhausted:
             self.model.stop_training = True

@@ -114,7 +114,7 @@ def test_rare_kinds_are_drawn_more_often_where_asked_for():
     assert found.sum() == pytest.approx(1)
     assert found[0] == pytest.approx(1 / (1 + 4))
     assert found[1:] == pytest.approx(np.full(16, 4 / 5 / 16))
-    with pytest.raises(SystemExit, match="a column of split.csv: id, kind. Received: 'sort'"):
+    with pytest.raises(SystemExit, match=r"a column of split\.csv: id, kind\. Received: 'sort'"):
         chances(rows, "sort")
 
 

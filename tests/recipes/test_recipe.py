@@ -29,7 +29,7 @@ def test_every_recipe_of_the_repository_can_be_read(path):
         ("batch = 4\n", "", "missing required field `batch`"),
         ("batch = 4", "batch = 0", "training.batch is at least 1, received 0"),
         ("crop = [32, 32]", "crop = [32]", "as many sides, received ndim=2, crop=[32]"),
-        ("ema = 0.5", 'precision = "int8"', "training.precision is one of float32, mixed_bfloat16, mixed_float16"),
+        ("ema = 0.5", 'precision = "int8"', "training.precision is one of auto, float32, mixed_bfloat16, mixed_float16"),
         ("ema = 0.5", 'monitor = "luck"', "training.monitor is one of dice, iou, f1, miou, received 'luck'"),
         ("{blob = 255}", "{}", "data.classes gives each class a value of its own"),
         ("{blob = 255}", "{blob = 255}\nignore = [255]", "data.ignore has values that are those of classes"),

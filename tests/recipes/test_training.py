@@ -110,20 +110,37 @@ def test_a_finished_run_is_not_run_again_and_other_settings_are_refused(plain, p
     assert "goes on after round 4 of 4" in again.stdout
     other = script("train.py", recipe_file, "--data", pictures, "--out", plain, "--set", "training.learning_rate=0.5")
     assert other.returncode == 1
-    assert "has a run of other settings. Give another folder with --out, or start it anew with --restart." in other.stderr
+    assert "has a run of other settings. Give another folder with --out, or start anew with --restart." in other.stderr
+
+
+def test_a_run_is_not_taken_up_with_other_data(recipe_file, tmp_path):
+    from train import compiled
+    from training.recipe import read_recipe
+    from training.rounds import Rounds
+    from training.state import save_state
+
+    recipe = read_recipe(recipe_file, ["training.precision=float32"])
+    model = compiled(recipe)
+    save_state(tmp_path / "state.npz", model, {"fingerprint": recipe.fingerprint, "data": "one", "curve": []})
+    for data, taken in (("one", True), ("other", False)):
+        rounds = Rounds(None, [], recipe, tmp_path, data)
+        rounds.set_model(model)
+        if taken:
+            assert rounds.take_up()
+        else:
+            with pytest.raises(SystemExit, match="a run of other data"):
+                rounds.take_up()
 
 
 def test_a_volume_on_jax_and_on_tensorflow(volumes, script, volume_recipe, tmp_path):
-    losses = {}
     for backend in ("tensorflow", "jax"):
         done = script("train.py", volume_recipe, "--data", volumes, "--out", backend, backend=backend)
         assert done.returncode == 0, done.stderr
         facts = record(tmp_path / backend)
         assert backend in facts["versions"]
-        losses[backend] = [each["loss"] for each in facts["curve"]]
-        assert losses[backend][-1] < losses[backend][0]
+        losses = [each["loss"] for each in facts["curve"]]
+        assert losses[-1] < losses[0]
         assert facts["curve"][-1].keys() == {"step", "seconds", "loss", "dice", "iou", "f1", "miou"}
-    assert losses["jax"][0] == pytest.approx(losses["tensorflow"][0], rel=0.2)  # the weights at the start differ
 
 
 @pytest.mark.parametrize(
