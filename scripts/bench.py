@@ -215,7 +215,8 @@ def predicting_comparisons() -> Iterator[Comparison]:
 
     model = zoo.get(PREDICTED)
     image = np.random.default_rng(0).integers(0, 255, (SIDE, SIDE, 3), "uint8")
-    prepared = zoo.weights_info(PREDICTED).preprocessing(image)[None]
+    prepare = zoo.weights_info(PREDICTED).preprocessing
+    prepared = prepare(image)[None] if prepare else image[None]
     bare = zoo.get(PREDICTED)
     bare.compile(jit_compile=False)
 
@@ -230,7 +231,8 @@ def predicting_comparisons() -> Iterator[Comparison]:
 
     found = [
         compare("zoo.predict, whole", whole, "keras predict_on_batch", keras_way, "<= 1.5", 5),
-        compare("zoo.predict, tiles", tiled, "zoo.predict, whole", whole, "<= 1.5", 5),
+        # 25 tiles of 512 x 512 are 1.56 times the pixels of the image
+        compare("zoo.predict, tiles", tiled, "zoo.predict, whole", whole, "<= 2", 5),
     ]
     yield from found
     for result in found:

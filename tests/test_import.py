@@ -35,6 +35,19 @@ print("\\n", *(name for name in {watched!r} if name in sys.modules and name not 
 
 
 @pytest.mark.parametrize(
+    "code",
+    [
+        "import zoo; zoo.losses.Dice; zoo.metrics.Dice",
+        "from zoo.losses import Dice",
+        "from zoo.metrics import Dice",
+        "import keras, zoo",
+    ],
+)
+def test_losses_and_metrics_can_be_the_first_thing_that_is_imported(code):
+    assert loaded(code, ("keras",)) == {"keras"}
+
+
+@pytest.mark.parametrize(
     ("code", "watched"),
     [
         ("import zoo", (*BACKENDS, *DRAWING, *COSTLY, "json", "re", "zoo.catalog", "zoo.errors")),

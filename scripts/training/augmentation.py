@@ -99,7 +99,7 @@ class Turns:
 
 
 class Intensity:
-    """Changes values of prepared images, of each image alike: contrast, brightness, gamma, noise, inversion.
+    """Changes values of prepared images, all of an image alike: contrast, brightness, gamma, noise, inversion.
 
     Args:
         contrast: Values are multiplied by `exp(u)`, u uniform within plus and minus this.
@@ -108,6 +108,7 @@ class Intensity:
         noise: Normal noise, its standard deviation uniform from 0 to this, is added to every value.
         invert: How often the sign of all values is turned.
         rate: How often each of the first four happens.
+        each_channel: Whether each channel changes by itself, which changes colours.
     """
 
     def __init__(
@@ -118,14 +119,18 @@ class Intensity:
         noise: float = 0.0,
         invert: float = 0.0,
         rate: float = 0.5,
+        each_channel: bool = False,
     ) -> None:
         self.contrast, self.brightness, self.gamma, self.noise = contrast, brightness, gamma, noise
-        self.invert, self.rate = invert, rate
+        self.invert, self.rate, self.each_channel = invert, rate, each_channel
 
     def __call__(self, images: np.ndarray, labels: np.ndarray, key: tuple[int, ...]) -> Batch:
         """Returns the changed batch."""
         rng = np.random.default_rng(key)
-        return np.stack([self._one(image, rng) for image in images]), labels
+        if not self.each_channel:
+            return np.stack([self._one(image, rng) for image in images]), labels
+        made = [np.stack([self._one(channel, rng) for channel in np.moveaxis(image, -1, 0)], axis=-1) for image in images]
+        return np.stack(made), labels
 
     def _one(self, image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         happens, size = rng.random(5) < (*(self.rate,) * 4, self.invert), rng.uniform(-1, 1, 4).astype("float32")

@@ -64,6 +64,16 @@ def test_intensity_leaves_labels_and_changes_what_it_says():
     assert np.allclose([curved.min(), curved.max()], [BATCH[0].min(), BATCH[0].max()], atol=1e-5)
 
 
+def test_each_channel_changes_by_itself_where_asked_for():
+    colour = np.repeat(BATCH[0], 3, axis=-1)
+    alike, _ = Augmentation([{"layer": "Intensity", "brightness": 0.5, "rate": 1.0}], seed=0)(colour, BATCH[1], 0)
+    each, _ = Augmentation([{"layer": "Intensity", "brightness": 0.5, "rate": 1.0, "each_channel": True}], seed=0)(
+        colour, BATCH[1], 0
+    )
+    assert np.ptp(alike, axis=-1).max() == 0
+    assert (np.ptp(each, axis=-1) > 0).all()
+
+
 @pytest.mark.parametrize(
     ("layer", "words"),
     [

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import keras  # noqa: F401  (before ours: importing Keras imports the losses and metrics, see `zoo.saved_layers`)
+
 from zoo.losses.base import PixelLoss
 from zoo.losses.centreline import ClDice
 from zoo.losses.combined import LOSSES, DiceCrossentropy, Sum, from_settings

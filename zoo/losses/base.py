@@ -10,7 +10,7 @@ from keras import ops
 
 from zoo.errors import ConfigError
 from zoo.losses import checks
-from zoo.pixels import Pixels
+from zoo.losses.pixels import Pixels
 
 
 class Options(TypedDict, total=False):

@@ -12,7 +12,7 @@ from keras import ops
 from zoo.losses import checks
 from zoo.losses.base import Options, PixelLoss
 from zoo.losses.overlap import fraction
-from zoo.pixels import Pixels
+from zoo.losses.pixels import Pixels
 
 
 @keras.saving.register_keras_serializable("zoo.losses")

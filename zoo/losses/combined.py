@@ -14,7 +14,7 @@ from zoo.losses.centreline import ClDice
 from zoo.losses.entropy import Crossentropy, Focal
 from zoo.losses.lovasz import LovaszHinge, LovaszSoftmax
 from zoo.losses.overlap import Dice, FocalTversky, Jaccard, Tversky
-from zoo.pixels import Pixels
+from zoo.losses.pixels import Pixels
 from zoo.rules import shown
 
 

@@ -9,7 +9,7 @@ from keras import ops
 
 from zoo.losses import checks
 from zoo.losses.base import Options, PixelLoss
-from zoo.pixels import EPSILON, Pixels
+from zoo.losses.pixels import EPSILON, Pixels
 
 
 @keras.saving.register_keras_serializable("zoo.losses")

@@ -9,7 +9,7 @@ from keras import ops
 
 from zoo.errors import ConfigError
 from zoo.losses.base import Options, PixelLoss
-from zoo.pixels import Pixels
+from zoo.losses.pixels import Pixels
 from zoo.rules import ChoiceRule
 
 

@@ -9,7 +9,7 @@ from keras import ops
 
 from zoo.losses import checks
 from zoo.losses.base import Options, PixelLoss
-from zoo.pixels import Pixels
+from zoo.losses.pixels import Pixels
 
 
 class Overlap(PixelLoss):

@@ -7,7 +7,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from zoo.pixels import Pixels
+from zoo.losses.pixels import Pixels
 
 
 def count(pixels: Pixels, labels: tuple[int, ...], threshold: float) -> tuple[Any, Any, Any]:

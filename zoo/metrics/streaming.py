@@ -11,8 +11,8 @@ from keras import ops
 from zoo.errors import ConfigError
 from zoo.losses import checks
 from zoo.losses.base import check_sample_weight
+from zoo.losses.pixels import Pixels
 from zoo.metrics.counting import ExactTotals, count
-from zoo.pixels import Pixels
 from zoo.rules import ChoiceRule, shown
 
 
