@@ -71,7 +71,7 @@ def _row(weights: WeightsEntry, listed: set[str]) -> tuple[str, ...]:
     own = weights.entry in listed
     address = f"{weights.entry}.html#{weights.tag}" if own else f"#{weights.name}"
     network = f'<a href="{weights.entry}.html">{weights.entry}</a>' if own else weights.entry
-    params = info(weights.entry).numbers.params if not weights.overrides else analyze(weights.config).params
+    params = analyze(weights.config, input_shape=_concrete(weights)).params
     licences = escape(f"weights {weights.licence}, data {weights.data_licence}")
     return (
         f'<a href="{address}">{weights.tag}</a>',
@@ -82,3 +82,8 @@ def _row(weights: WeightsEntry, listed: set[str]) -> tuple[str, ...]:
         escape(weights.data),
         licences,
     )
+
+
+def _concrete(weights: WeightsEntry) -> tuple[int, ...]:
+    """Returns the size at which the entry's numbers are stated, with the channels that the weights read."""
+    return (*info(weights.entry).numbers.input_shape[:-1], int(weights.config.input_shape[-1] or 0))

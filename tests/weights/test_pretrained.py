@@ -163,7 +163,7 @@ def test_weights_of_the_package_are_complete_and_compute_what_was_published(name
     assert zoo.verify(name).error <= entry.probe.tolerance
     assert Path(entry.recipe.command.split()[2]).suffix == ".toml"
     assert (Path(__file__).parents[2] / entry.recipe.command.split()[2]).is_file()
-    assert json.loads(entry.recipe.settings)["seed"]
+    assert json.loads(entry.recipe.settings)["training"]["seed"]
 
 
 ON_JAX = """
