@@ -104,11 +104,24 @@ def as_json(found: list[Score], images: int) -> str:
 
 
 def draw_worst(find: Any, samples: list[Any], matrices: np.ndarray, recipe: Recipe, path: Path, count: int = 4) -> None:
-    """Draws the images with the lowest Dice."""
-    dice = overlaps(matrices)[0][:, scored_classes(recipe.data)].mean(axis=1)
-    worst = np.argsort(dice, kind="stable")[:count]
-    titles = [f"{samples[index].name[:16]}: Dice {dice[index]:.3f}" for index in worst]
-    draw_overlays(find, [samples[index] for index in worst], recipe, path, titles)
+    """Draws the images with the lowest Dice, the worst first."""
+    dice = _dice(matrices, recipe)
+    _draw(find, samples, dice, np.argsort(dice, kind="stable")[:count], recipe, path)
+
+
+def draw_typical(find: Any, samples: list[Any], matrices: np.ndarray, recipe: Recipe, path: Path, count: int = 2) -> None:
+    """Draws the images whose Dice is nearest to the median."""
+    dice = _dice(matrices, recipe)
+    _draw(find, samples, dice, np.argsort(abs(dice - np.median(dice)), kind="stable")[:count], recipe, path)
+
+
+def _dice(matrices: np.ndarray, recipe: Recipe) -> np.ndarray:
+    return overlaps(matrices)[0][:, scored_classes(recipe.data)].mean(axis=1)
+
+
+def _draw(find: Any, samples: list[Any], dice: np.ndarray, chosen: np.ndarray, recipe: Recipe, path: Path) -> None:
+    titles = [f"{samples[index].name[:16]}: Dice {dice[index]:.3f}" for index in chosen]
+    draw_overlays(find, [samples[index] for index in chosen], recipe, path, titles)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
 """Turns a finished run into published weights: `python scripts/publish_weights.py RUN --tag nuclei-v1 --data FOLDER`.
 
 Writes the weights as float16 into `zoo/weights/files/`, scores that file on val, and enters it into the manifest. The confusion
-matrices behind the scores go into `tests/golden/scores/`, a picture of the worst images into `docs/assets/weights/`.
+matrices behind the scores go into `tests/golden/scores/`, pictures of the worst images and of typical ones into
+`docs/assets/weights/`.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import msgspec
 import numpy as np
-from evaluate import draw_worst
+from evaluate import draw_typical, draw_worst
 from train import network
 from training.data import data_hash, read_split
 from training.recipe import Recipe, read_recipe
@@ -135,7 +136,8 @@ def scored(entry: zoo.WeightsEntry, recipe: Recipe, path: Path, data: Path) -> z
     for folder in (MATRICES, PICTURES):
         folder.mkdir(parents=True, exist_ok=True)
     (MATRICES / f"{entry.name}.json").write_text(json.dumps({"data": data_hash(data), "matrices": rows}) + "\n", encoding="utf-8")
-    draw_worst(find, samples, matrices, recipe, PICTURES / f"{entry.name}.jpg")
+    draw_worst(find, samples, matrices, recipe, PICTURES / f"{entry.name}.worst.jpg")
+    draw_typical(find, samples, matrices, recipe, PICTURES / f"{entry.name}.typical.jpg")
     metrics = tuple(
         zoo.Metric(
             name=score.name, value=round(score.value, 4), data=recipe.card.data.partition(" ")[0], split="val",

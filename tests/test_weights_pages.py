@@ -119,8 +119,8 @@ def published(monkeypatch):
     return publish
 
 
-def draw(docs: Path, name: str) -> None:
-    Image.new("RGB", (30, 40)).save(docs / "assets" / "weights" / f"{name}.jpg")
+def draw(docs: Path, name: str, which: str = "worst") -> None:
+    Image.new("RGB", (30, 40)).save(docs / "assets" / "weights" / f"{name}.{which}.jpg")
 
 
 def facts(html: str) -> dict[str, str]:
@@ -286,7 +286,7 @@ def test_the_picture_of_failures_stands_only_where_it_is(docs):
     draw(docs, FULL.name)
     parsed = Parser(cards.card(FULL))
     (image,) = [values for tag, values in parsed.tags if tag == "img"]
-    assert image["src"] == f"../assets/weights/{FULL.name}.jpg"
+    assert image["src"] == f"../assets/weights/{FULL.name}.worst.jpg"
     assert (image["width"], image["height"]) == ("30", "40")
     assert FULL.name in image["alt"]
     assert "the images of val with the lowest Dice" in cards.card(FULL)
@@ -335,7 +335,7 @@ def test_the_list_has_every_file_by_task(docs, published):
     links = [values["href"] for tag, values in Parser(text).tags if tag == "a"]
     assert links[:2] == ["unet-d5-f32.html#cells-v1", "unet-d5-f32.html"]
     assert "<img" not in text
-    draw(docs, FULL.name)
+    draw(docs, FULL.name, "typical")
     text = pretrained.pretrained_page(zoo.info(name) for name in zoo.list_models("unet-*"))
     assert text.count("<img") == 1
     assert text.index("<img") < text.index("## Roads")

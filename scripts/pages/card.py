@@ -22,9 +22,16 @@ DOCS = Path(__file__).resolve().parents[2] / "docs"
 RECIPE_FILE = re.compile(r"recipes/([\w.-]+)\.toml")
 
 
-def picture_file(name: str) -> Path:
-    """Returns where the picture of the worst images is, if there is one."""
-    return DOCS / "assets" / "weights" / f"{name}.jpg"
+PICTURES = {
+    "worst": ("with the lowest Dice", "Not typical: the images of val with the lowest Dice, the worst at the top."),
+    "typical": ("around the median Dice", "Typical: the images of val whose Dice is nearest to the median."),
+}
+"""Which images of val are shown of weights: in words, and what the caption says first."""
+
+
+def picture_file(name: str, which: str) -> Path:
+    """Returns where the picture of the worst or of typical images is, if there is one."""
+    return DOCS / "assets" / "weights" / f"{name}.{which}.jpg"
 
 
 def card(weights: WeightsEntry, name: str = "") -> str:
@@ -77,25 +84,23 @@ def _measured_on(metric: Metric) -> str:
 def failures(weights: WeightsEntry) -> str:
     """Returns what the weights fail on, and the picture of the worst images where there is one."""
     listed = "\n".join(f"- {plain(text)}" for text in weights.weaknesses)
-    return "\n\n".join(filter(None, [listed, as_is(picture) if (picture := picture_html(weights)) else ""]))
+    return "\n\n".join(filter(None, [listed, as_is(picture) if (picture := picture_html(weights, "worst")) else ""]))
 
 
-def picture_html(weights: WeightsEntry) -> str:
-    """Returns the picture of the worst images, or nothing where there is none."""
+def picture_html(weights: WeightsEntry, which: str) -> str:
+    """Returns the picture of the worst or of typical images, or nothing where there is none."""
     from PIL import Image
 
-    path = picture_file(weights.name)
+    path = picture_file(weights.name, which)
     if not path.is_file():
         return ""
     with Image.open(path) as picture:
         width, height = picture.size
-    alt = f"The images of val with the lowest Dice of {weights.name}, a row for each: the image, the truth, what was found"
-    caption = (
-        "Not typical: the images of val with the lowest Dice, the worst at the top. From left to right: image, truth, found. "
-        f"Images: {weights.data}, {weights.data_licence}."
-    )
+    words, begin = PICTURES[which]
+    alt = f"The images of val {words} of {weights.name}, a row for each: the image, the truth, what was found"
+    caption = f"{begin} From left to right: image, truth, found. Images: {weights.data}, {weights.data_licence}."
     return (
-        f'<figure class="zoo-worst"><img src="../assets/weights/{escape(weights.name)}.jpg" width="{width}" height="{height}" '
+        f'<figure class="zoo-results"><img src="../assets/weights/{escape(path.name)}" width="{width}" height="{height}" '
         f'loading="lazy" alt="{escape(alt)}"><figcaption>{escape(caption)}</figcaption></figure>'
     )
 

@@ -59,7 +59,7 @@ def _task(task: str, found: Sequence[WeightsEntry], listed: set[str]) -> list[st
     """Returns heading and table of a task, and the picture of the first of its weights that have one."""
     title = task or "Other"
     rows = [_row(weights, listed) for weights in found]
-    pictures = filter(None, map(picture_html, found))
+    pictures = filter(None, (picture_html(weights, "typical") for weights in found))
     shown = next(pictures, "")
     return [
         f"## {plain(title[:1].upper() + title[1:])}",

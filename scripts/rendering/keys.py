@@ -14,6 +14,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pages.card import PICTURES
 from pages.source import family_module
 from pages.weights import weights_of
 
@@ -101,7 +102,7 @@ class Keys:
 
     def _pictures(self, weights: Iterable[WeightsEntry]) -> str:
         """Returns a checksum over the pictures of weights, be they there or not."""
-        return digest([self.pictures / f"{each.name}.jpg" for each in weights], self.root)
+        return digest([self.pictures / f"{each.name}.{which}.jpg" for each in weights for which in PICTURES], self.root)
 
     def _family(self, module: str) -> str:
         return digest([self.families / f"{module}.py"], self.root)

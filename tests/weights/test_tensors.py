@@ -133,6 +133,16 @@ def test_places_that_hold_no_file_are_refused(tmp_path):
         pass
 
 
+def test_the_same_content_makes_the_same_file(tmp_path):
+    tensors = {"a/kernel": np.arange(6, dtype="float32").reshape(2, 3), "b": np.ones(2, "float16")}
+    metadata = {f"key {index}": 'värde, "quoted"\n' for index in range(20)}
+    for name in ("one", "two", "three"):
+        write_tensors(tmp_path / name, tensors, dict(reversed(metadata.items())) if name == "two" else metadata)
+    assert len({(tmp_path / name).read_bytes() for name in ("one", "two", "three")}) == 1
+    with open_tensors(tmp_path / "one") as file:
+        assert file.metadata == metadata
+
+
 def test_an_interrupted_write_leaves_what_was_there(tmp_path, monkeypatch):
     path = tmp_path / "x.safetensors"
     write_tensors(path, TENSORS, {})

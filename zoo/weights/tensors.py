@@ -131,6 +131,7 @@ def write_tensors(path: str | os.PathLike[str], tensors: Mapping[str, np.ndarray
         private.touch()
         mode = private.stat().st_mode
         save_file(dict(tensors), private, dict(metadata))
+        _sort_metadata(private)
         private.chmod(mode)  # the library closes its files to others
         _flush(private)
         private.replace(path)
@@ -139,6 +140,19 @@ def write_tensors(path: str | os.PathLike[str], tensors: Mapping[str, np.ndarray
         raise IntegrityError(message) from None
     finally:
         private.unlink(missing_ok=True)
+
+
+def _sort_metadata(path: Path) -> None:
+    """Puts the metadata of a file in order, in place: the library writes it in a random one, and a file has one checksum."""
+    with path.open("r+b") as file:
+        size = int.from_bytes(file.read(8), "little")
+        head = json.loads(file.read(size))
+        if "__metadata__" in head:
+            head["__metadata__"] = dict(sorted(head["__metadata__"].items()))
+        text = json.dumps(head, separators=(",", ":"), ensure_ascii=False).encode()
+        if len(text) <= size:  # as long as the library's, but for what the two escape differently
+            file.seek(8)
+            file.write(text.ljust(size))
 
 
 def _flush(path: Path) -> None:
