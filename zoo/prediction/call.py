@@ -117,10 +117,10 @@ def _from_files(task: Task, paths: list[Path], out: Path | None, overlay: Path |
 
 
 def _from_array(task: Task, image: Any, progress: Progress | None) -> np.ndarray:
-    from zoo.prediction.bar import shown
     from zoo.prediction.files import gathered
     from zoo.prediction.sources import array_source
+    from zoo.progress import shown
 
     source = array_source(image, task.network.ndim)
-    with shown(source.name, progress) as tell:
+    with shown(source.name, progress, "tiles") as tell:
         return gathered(task.rows(source, task.plan(source), tell), task.shape(source), task.dtype)

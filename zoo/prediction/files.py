@@ -130,10 +130,10 @@ def run(item: Item, task: Task, progress: Progress | None = None) -> Done:
         ImageError: It cannot be read, or the result cannot be written.
         ConfigError: It does not fit the network.
     """
-    from zoo.prediction.bar import shown
+    from zoo.progress import shown
 
     start = time.perf_counter()
-    with opened(item.image, task.network.ndim) as source, _named(item.image), shown(item.image.name, progress) as tell:
+    with opened(item.image, task.network.ndim) as source, _named(item.image), shown(item.image.name, progress, "tiles") as tell:
         plan = task.plan(source)
         picture = Overlay(source=source, palette=task.palette) if item.overlay else None
         rows = task.rows(_told(source, item.image), plan, tell, picture.see if picture else None)

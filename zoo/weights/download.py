@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zoo.errors import DownloadError, IntegrityError, MissingExtraError
+from zoo.progress import shown
 from zoo.weights import cache, locks, parts, places
 from zoo.weights.attempts import FetchFault, Kind, Limits
 from zoo.weights.fetchers import LOCAL
 from zoo.weights.hooks import with_hooks
 from zoo.weights.local import package_resource
-from zoo.weights.progress import shown
 from zoo.weights.redact import redact
 from zoo.weights.remote import scheme_of
 from zoo.weights.text import fetch_text as fetch_text
@@ -63,7 +63,7 @@ def fetch(file: RemoteFile, *, progress: Progress | None = None, limits: Limits 
         places.make_folder(folder)
     except OSError as error:
         raise places.unusable(folder, file.bytes, why(error)) from None
-    with shown(file.name, progress) as show:
+    with shown(file.name, progress, "bytes") as show:
         job = Job(file=file, folder=folder, limits=limits or Limits(), tell=with_hooks(file.name, show))
         return _fetch_into(job, sources, failures)
 

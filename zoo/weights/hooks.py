@@ -28,7 +28,7 @@ class HookError(DownloadError):
 class Progress(Protocol):
     """Is told how far a download is; both numbers are bytes."""
 
-    def __call__(self, done_bytes: int, total_bytes: int) -> None:
+    def __call__(self, done_bytes: int, total_bytes: int, /) -> None:
         """Takes the news."""
 
 
