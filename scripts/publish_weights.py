@@ -49,7 +49,7 @@ def main() -> None:
     if data_hash(options.data) != facts["data"]:
         sys.exit(f"{options.data} is not the data of {options.run}: the checksums differ.")
     recipe = recipe_of(facts)
-    name = f"{recipe.model.name}.{options.tag}"
+    name = f"{zoo.info(recipe.model.name).name}.{options.tag}"
     path = written(options.run, facts, recipe, FILES / f"{name}.safetensors")
     entry = scored(entered(path, name, tuple(options.source)), recipe, path, options.data)
     replace_in_manifest(entry)
