@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -116,7 +117,10 @@ def _labels(name: str, mask: np.ndarray, data: Data) -> np.ndarray:
 def _array(folder: Path, pattern: str, row: dict[str, str]) -> np.ndarray:
     """Returns what a path of the recipe leads to; after `.npz/` it goes on inside the archive."""
     digits = re.search(r"\d*$", row["id"])
-    text = pattern.format(**row, number=digits.group() if digits else "")
+    try:
+        text = pattern.format(**row, number=digits.group() if digits else "")
+    except (KeyError, IndexError, ValueError):
+        raise DataError(f"{pattern!r} cannot be filled in: split.csv has the columns {', '.join(row)}.") from None
     file, archive, key = text.partition(".npz/")
     path = folder / (file + ".npz" if archive else file)
     try:
@@ -125,7 +129,7 @@ def _array(folder: Path, pattern: str, row: dict[str, str]) -> np.ndarray:
         raise DataError(f"{path} has no array {key!r}.") from None
     except FileNotFoundError:
         raise DataError(f"{path} does not exist; `split.csv` lists {row['id']}.") from None
-    except (OSError, ValueError, SyntaxError, zoo.ZooError) as error:
+    except (OSError, EOFError, ValueError, SyntaxError, BadZipFile, zoo.ZooError) as error:
         raise DataError(f"{path} cannot be read: {error}") from None
 
 

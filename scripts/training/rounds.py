@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import time
 from pathlib import Path
 
@@ -73,6 +74,11 @@ class Rounds(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         """Scores, keeps and saves."""
         logs = logs if logs is not None else {}
+        if not math.isfinite(logs.get("loss", 0.0)):
+            raise SystemExit(
+                f"The loss is no longer a number in round {epoch + 1}; the state of the round before is kept. Lower "
+                "training.learning_rate, or look for a wrong label."
+            )
         if epoch == 0:
             restart_average(self.model)
         with averaged(self.model):

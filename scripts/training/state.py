@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import keras
 import numpy as np
@@ -35,7 +36,7 @@ def load_state(path: Path, model: keras.Model) -> dict[str, Any]:
         with np.load(path, allow_pickle=False) as file:
             facts = json.loads(file["facts"].tobytes())
             arrays = [file[f"variable_{index}"] for index in range(len(variables))]
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, EOFError, ValueError, KeyError, BadZipFile) as error:
         raise SystemExit(f"{path} cannot be taken up: {error}. Remove it to start anew.") from None
     if any(array.shape != tuple(each.shape) for array, each in zip(arrays, variables, strict=True)):
         raise SystemExit(f"{path} is of another network. Remove it to start anew.")

@@ -122,6 +122,14 @@ def unknown_value(folder):
     Image.fromarray(mask).save(folder / "masks/im2.png")
 
 
+def broken_archive(folder):
+    (folder / "train.npz").write_bytes(b"PK\x03\x04 and no more")
+
+
+def empty_archive(folder):
+    (folder / "train.npz").write_bytes(b"")
+
+
 def text_for_an_image(folder):
     (folder / "images/im2.png").write_text("not an image")
 
@@ -186,6 +194,20 @@ def test_values_that_are_no_numbers(volumes, tmp_path, volume_recipe):
         read_split(folder, "train", read_recipe(volume_recipe).data)
     assert "volume_001: its image has values that are not finite" in str(end.value)
     assert "no array 'label_002'" in str(end.value)
+
+
+@pytest.mark.parametrize("spoil", [broken_archive, empty_archive], ids=lambda spoil: spoil.__name__)
+def test_archives_that_cannot_be_read(volumes, tmp_path, volume_recipe, spoil):
+    folder = shutil.copytree(volumes, tmp_path / "data")
+    spoil(folder)
+    with pytest.raises(SystemExit, match=r"train\.npz cannot be read"):
+        read_split(folder, "train", read_recipe(volume_recipe).data)
+
+
+def test_a_pattern_with_a_column_that_there_is_not(pictures, recipe_file):
+    data = read_recipe(recipe_file, ["data.image='images/{name}.png'"]).data
+    with pytest.raises(SystemExit, match=r"split\.csv has the columns id, split"):
+        read_split(pictures, "train", data)
 
 
 def test_a_class_that_no_mask_has(volumes, volume_recipe):

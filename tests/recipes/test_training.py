@@ -159,6 +159,28 @@ def test_patience_counts_rounds_without_a_better_score(recipe_file, tmp_path, sc
     assert forever.exhausted is False
 
 
+def test_a_loss_that_is_no_number_ends_the_run_and_spoils_nothing(recipe_file, tmp_path):
+    from training.recipe import read_recipe
+    from training.rounds import Rounds
+
+    rounds = Rounds(None, [], read_recipe(recipe_file), tmp_path)
+    with pytest.raises(SystemExit, match=r"no longer a number in round 2.*learning_rate"):
+        rounds.on_epoch_end(1, {"loss": float("nan")})
+    assert not list(tmp_path.glob("*.npz"))
+
+
+def test_a_state_that_is_damaged_is_named(recipe_file, tmp_path):
+    from train import compiled
+    from training.recipe import read_recipe
+    from training.state import load_state
+
+    model = compiled(read_recipe(recipe_file, ["training.precision=float32"]))
+    for content in (b"", b"PK\x03\x04 and no more"):
+        (tmp_path / "state.npz").write_bytes(content)
+        with pytest.raises(SystemExit, match="cannot be taken up"):
+            load_state(tmp_path / "state.npz", model)
+
+
 def test_bad_data_stops_before_anything_is_made(script, recipe_file, tmp_path):
     (tmp_path / "split.csv").write_text("id,split\nim0,train\nim1,val\n")
     done = script("train.py", recipe_file, "--data", tmp_path)

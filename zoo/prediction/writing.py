@@ -222,10 +222,11 @@ def _strips(rows: Rows) -> Iterator[np.ndarray]:
 
 
 def _zarr(private: Path, rows: Rows, form: Form) -> None:
-    from zoo.prediction.reading.arrays import zarr_package
+    from zoo.extras import extra_package
+    from zoo.prediction.reading.arrays import ZARR
 
     chunks = tuple(min(size, TILE if form.ndim == 2 else TILE // 4) for size in form.shape[: form.ndim])
-    array = zarr_package().create_array(
+    array = extra_package("zarr", **ZARR).create_array(
         store=str(private), shape=form.shape, dtype=form.dtype, chunks=(*chunks, *form.shape[form.ndim :])
     )
     start = 0
@@ -238,9 +239,10 @@ def _nifti(private: Path, rows: Rows, form: Form) -> None:
     """Writes a volume with the place in space of the image that it came from."""
     import numpy as np
 
-    from zoo.prediction.reading.volumes import nibabel_package
+    from zoo.extras import extra_package
+    from zoo.prediction.reading.volumes import NIFTI
 
-    nibabel = nibabel_package()
+    nibabel = extra_package("nibabel", **NIFTI)
     matrix, header = form.affine or (np.eye(4), None)
     image = nibabel.Nifti1Image(_gathered(rows, form), matrix, header, dtype=form.dtype)
     image.header.set_slope_inter(1, 0)

@@ -6,6 +6,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from zoo.errors import MissingExtraError
+from zoo.extras import extra_package
 from zoo.weights.attempts import FetchFault, Kind
 from zoo.weights.fetchers import FetchRequest, Partial
 from zoo.weights.redact import printable
@@ -28,8 +29,8 @@ def fetch_hf(request: FetchRequest) -> Partial:
     from zoo.weights.http import fetch_http
 
     repository, path, revision = _hf_parts(request.url)
-    huggingface_hub = _imported("huggingface_hub", extra="hf")
-    if _imported("huggingface_hub.constants", extra="hf").HF_HUB_OFFLINE:
+    huggingface_hub = extra_package("huggingface_hub", extra="hf", what="hf: URLs")
+    if extra_package("huggingface_hub.constants", extra="hf", what="hf: URLs").HF_HUB_OFFLINE:
         reason = "HF_HUB_OFFLINE forbids Hugging Face"
         raise FetchFault(reason, Kind.REFUSED)
     endpoint = os.environ.get("HF_ENDPOINT") or None
@@ -47,7 +48,7 @@ def fetch_kaggle(request: FetchRequest) -> Iterator[bytes]:
     if len(parts) <= KAGGLE_PARTS or not all(parts) or not parts[4].isdigit() or {".", ".."} & set(parts):
         reason = "kaggle: URLs are kaggle:owner/model/framework/variation/version/path"
         raise FetchFault(reason, Kind.REFUSED)
-    kagglehub = _imported("kagglehub", extra="kaggle")
+    kagglehub = extra_package("kagglehub", extra="kaggle", what="kaggle: URLs")
     if request.folder is None:
         reason = "kagglehub needs a folder to download into"
         raise FetchFault(reason, Kind.REFUSED)
@@ -103,13 +104,3 @@ def _hf_parts(url: str) -> tuple[str, str, str | None]:
         reason = "hf: URLs are hf:owner/repo/path@revision"
         raise FetchFault(reason, Kind.REFUSED)
     return "/".join(parts[:2]), "/".join(parts[2:]), revision or None
-
-
-def _imported(package: str, *, extra: str) -> Any:
-    from importlib import import_module
-
-    try:
-        return import_module(package)
-    except ImportError:
-        message = f"{extra}: URLs need the package {package}, which is not installed: pip install 'resunet-zoo[{extra}]'"
-    raise MissingExtraError(message)

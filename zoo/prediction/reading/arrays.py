@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from zoo.errors import ImageError, MissingExtraError
+from zoo.errors import ImageError
+from zoo.extras import extra_package
 from zoo.prediction.sources import array_source
 
 if TYPE_CHECKING:
     from pathlib import Path
-    from types import ModuleType
 
     import numpy as np
 
     from zoo.prediction.sources import Source
+
+ZARR = {"extra": "zarr", "what": "zarr arrays"}
 
 
 class Mapped:
@@ -67,7 +69,7 @@ def open_zarr(path: Path, ndim: int) -> Source:
         ImageError: It is a group of arrays.
         MissingExtraError: zarr is not installed.
     """
-    found = zarr_package().open(path, mode="r")
+    found = extra_package("zarr", **ZARR).open(path, mode="r")
     if not hasattr(found, "shape"):
         names = sorted(name for name, _ in found.arrays())
         message = (
@@ -75,18 +77,3 @@ def open_zarr(path: Path, ndim: int) -> Source:
         )
         raise ImageError(message)
     return array_source(found, ndim, str(path))
-
-
-def zarr_package() -> ModuleType:
-    """Returns the package zarr.
-
-    Raises:
-        MissingExtraError: It is not installed.
-    """
-    try:
-        import zarr
-    except ImportError:
-        message = "zarr arrays need the package zarr: pip install 'resunet-zoo[zarr]'"
-        raise MissingExtraError(message) from None
-    module: Any = zarr
-    return module

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from zoo.errors import ImageError, MissingExtraError
+from zoo.errors import ImageError
+from zoo.extras import extra_package
 from zoo.prediction.sources import array_source
 
 if TYPE_CHECKING:
     from pathlib import Path
-    from types import ModuleType
 
     from zoo.prediction.sources import Source
+
+NIFTI = {"extra": "nifti", "what": "NIfTI files"}
 
 
 def open_nifti(path: Path, ndim: int) -> Source:
@@ -23,7 +25,7 @@ def open_nifti(path: Path, ndim: int) -> Source:
     """
     import numpy as np
 
-    image = nibabel_package().load(path)
+    image = extra_package("nibabel", **NIFTI).load(path)
     if image.get_data_dtype().fields is not None:
         message = f"{path} has voxels of several fields, {image.get_data_dtype().names}: numbers are expected."
         raise ImageError(message)
@@ -34,18 +36,3 @@ def open_nifti(path: Path, ndim: int) -> Source:
         message = f"{path} is a volume, {array.shape}. A 2D network takes one image; give its slices as arrays to zoo.predict."
         raise ImageError(message)
     return array_source(array, ndim, str(path), affine=(image.affine, image.header))
-
-
-def nibabel_package() -> ModuleType:
-    """Returns the package nibabel.
-
-    Raises:
-        MissingExtraError: It is not installed.
-    """
-    try:
-        import nibabel
-    except ImportError:
-        message = "NIfTI files need the package nibabel: pip install 'resunet-zoo[nifti]'"
-        raise MissingExtraError(message) from None
-    module: Any = nibabel
-    return module
