@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import keras
 import numpy as np
 
 from training.augmentation import Augmentation
 from training.data import Sample
-from training.recipe import Recipe
+from training.recipe import Recipe, Training
 from training.scores import scored_classes
 
 
@@ -27,7 +27,7 @@ class Crops(keras.utils.PyDataset):
         self.images = [prepare(sample.image, ndim) for sample in samples]
         self.labels = [sample.labels for sample in samples]
         self.places = [places(labels, scored_classes(recipe.data)) for labels in self.labels]
-        self.chances = chances([sample.row for sample in samples], recipe.training.balance)
+        self.chances = chances(samples, recipe.training)
         self.settings, self.length, self.epoch = recipe.training, length, 0
         self.augment = Augmentation(recipe.augmentation, recipe.training.seed)
 
@@ -39,6 +39,10 @@ class Crops(keras.utils.PyDataset):
         rng = np.random.default_rng((self.settings.seed, number))
         images, labels = zip(*(self._crop(rng) for _ in range(self.settings.batch)), strict=True)
         return self.augment(np.stack(images), np.stack(labels), number)
+
+    def first(self, count: int) -> Iterator[np.ndarray]:
+        """Yields the images of the first batches of this round."""
+        return (self[index][0] for index in range(count))
 
     def _crop(self, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         index = int(rng.choice(len(self.images), p=self.chances))
@@ -56,20 +60,24 @@ class Crops(keras.utils.PyDataset):
         return _filled(image[window], crop), _filled(labels[window], crop)
 
 
-def chances(rows: Sequence[dict[str, str]], column: str) -> np.ndarray:
+def chances(samples: Sequence[Sample], settings: Training) -> np.ndarray:
     """Returns how likely each image is to be drawn.
 
-    Every image alike, or, by a column of `split.csv`, each kind as likely as the square root of how many images it has.
+    Every image alike, or, with `balance`, a column of `split.csv`, each kind as likely as the square root of how many images it
+    has; with `by_size` times the square root of the image's pixels.
 
     Raises:
         SystemExit: There is no such column.
     """
-    if not column:
-        return np.full(len(rows), 1 / len(rows))
-    if column not in rows[0]:
+    column, rows = settings.balance, [sample.row for sample in samples]
+    if column and column not in rows[0]:
         raise SystemExit(f"training.balance is a column of split.csv: {', '.join(rows[0])}. Received: {column!r}")
-    counts = Counter(row[column] for row in rows)
-    found = np.array([counts[row[column]] ** -0.5 for row in rows])
+    found = np.ones(len(samples))
+    if column:
+        counts = Counter(row[column] for row in rows)
+        found *= [counts[row[column]] ** -0.5 for row in rows]
+    if settings.by_size:
+        found *= [sample.labels.size**0.5 for sample in samples]
     return found / found.sum()
 
 

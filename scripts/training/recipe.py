@@ -45,7 +45,9 @@ class Training(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=
     `crop` is `(H, W)` or `(D, H, W)`; `loss` is a loss of `zoo.losses` by `name`, with its arguments; `learning_rate` rises over
     `warmup` steps and falls along a cosine to 0 at `steps`; `ema` is how slowly the averaged weights follow, which are those
     that are scored and kept, 0 for none; `foreground` is the part of crops that is laid around a pixel of a class, each class as
-    often as another; `balance` names a column of `split.csv` whose rarer values are drawn more often. After each of `rounds`
+    often as another; `balance` names a column of `split.csv` whose rarer values are drawn more often, and `by_size` draws large
+    images more often, by the square root of their pixels. The statistics of batch normalisation that go with the averaged
+    weights are taken from so many batches as `statistics` says, 0 for those of training as they are. After each of `rounds`
     equal parts of the steps val is scored; training stops after `patience` rounds without a better `monitor`, 0 for never.
     `precision` is a dtype policy of Keras, or `auto`: `mixed_bfloat16` on a GPU and `float32` without one.
     """
@@ -61,6 +63,8 @@ class Training(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=
     ema: float = 0.998
     foreground: float = 0.0
     balance: str = ""
+    by_size: bool = False
+    statistics: int = 0
     rounds: int = 10
     patience: int = 0
     monitor: str = "dice"

@@ -81,7 +81,7 @@ class Rounds(keras.callbacks.Callback):
             )
         if epoch == 0:
             restart_average(self.model)
-        with averaged(self.model):
+        with averaged(self.model, self.crops.first(self.recipe.training.statistics)):
             matrices = confusions(finder(self.model, self.recipe), self.val, self.recipe.data)
             found = summary(matrices, scored_classes(self.recipe.data))
             logs.update({f"val_{name}": value for name, value in found.items()})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -56,17 +56,40 @@ def restart_average(model: keras.Model) -> None:
 
 
 @contextmanager
-def averaged(model: keras.Model) -> Iterator[None]:
-    """Within it the network has its averaged weights, if the optimizer keeps them."""
+def averaged(model: keras.Model, batches: Iterable[np.ndarray] = ()) -> Iterator[None]:
+    """Within it the network has its averaged weights, if the optimizer keeps them.
+
+    The moving statistics of batch normalisation are those of the weights of now; where there are batches of images, those of
+    the averaged weights are taken from them.
+    """
     pairs = _averages(model)
-    kept = [_copied(each) for _, each in pairs]
+    kept = [(each, _copied(each)) for each in model.variables]
     for average, each in pairs:
         each.assign(_copied(average))
     try:
+        take_statistics(model, batches)
         yield
     finally:
-        for value, (_, each) in zip(kept, pairs, strict=True):
+        for each, value in kept:
             each.assign(value)
+
+
+def take_statistics(model: keras.Model, batches: Iterable[np.ndarray]) -> None:
+    """Sets the moving statistics of batch normalisation to their mean over batches, as stochastic weight averaging needs it.
+
+    Source:
+        P. Izmailov et al., Averaging weights leads to wider optima and better generalization, UAI 2018, section 3.2.
+    """
+    layers = [each for each in model._flatten_layers() if isinstance(each, keras.layers.BatchNormalization)]
+    momenta = [layer.momentum for layer in layers]
+    try:
+        for number, images in enumerate(batches):
+            for layer in layers:
+                layer.momentum = number / (number + 1)
+            model(images, training=True)
+    finally:
+        for layer, momentum in zip(layers, momenta, strict=True):
+            layer.momentum = momentum
 
 
 def _averages(model: keras.Model) -> list[tuple[Any, Any]]:
