@@ -46,6 +46,7 @@ loss = {name = "DiceCrossentropy"}
 learning_rate = 1e-2
 warmup = 2
 ema = 0.5
+statistics = 2
 seed = 3
 
 [card]

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from training.augmentation import Augmentation
 from training.crops import Crops, chances, places
-from training.data import read_split
+from training.data import Sample, read_split
 from training.recipe import read_recipe
 
 LABELS = (np.arange(16 * 16).reshape(16, 16) // 40).astype("uint8")
@@ -117,15 +117,35 @@ def test_crops_seek_the_classes_when_asked_to(pictures, recipe_file):
     assert share["1.0"] > 0.95 > 0.7 > share["0.0"]
 
 
-def test_rare_kinds_are_drawn_more_often_where_asked_for():
-    rows = [{"id": str(index), "kind": "rare" if index == 0 else "usual"} for index in range(17)]
-    assert chances(rows, "") == pytest.approx(np.full(17, 1 / 17))
-    found = chances(rows, "kind")
+def samples_of(sizes: list[int]) -> list[Sample]:
+    """Returns images of so many pixels, the first of another kind than the others."""
+    kinds = ["rare", *["usual"] * (len(sizes) - 1)]
+    return [
+        Sample(name=str(index), row={"id": str(index), "kind": kind}, image=np.zeros((size, 1)), labels=np.zeros((size, 1), "uint8"))
+        for index, (kind, size) in enumerate(zip(kinds, sizes, strict=True))
+    ]
+
+
+def settings(recipe_file, **values):
+    return msgspec.structs.replace(read_recipe(recipe_file).training, **values)
+
+
+def test_rare_kinds_are_drawn_more_often_where_asked_for(recipe_file):
+    samples = samples_of([10] * 17)
+    assert chances(samples, settings(recipe_file)) == pytest.approx(np.full(17, 1 / 17))
+    found = chances(samples, settings(recipe_file, balance="kind"))
     assert found.sum() == pytest.approx(1)
     assert found[0] == pytest.approx(1 / (1 + 4))
     assert found[1:] == pytest.approx(np.full(16, 4 / 5 / 16))
     with pytest.raises(SystemExit, match=r"a column of split\.csv: id, kind\. Received: 'sort'"):
-        chances(rows, "sort")
+        chances(samples, settings(recipe_file, balance="sort"))
+
+
+def test_large_images_are_drawn_more_often_where_asked_for(recipe_file):
+    samples = samples_of([4, 4, 16, 64])
+    assert chances(samples, settings(recipe_file, by_size=True)) == pytest.approx(np.array([2, 2, 4, 8]) / 16)
+    both = chances(samples, settings(recipe_file, by_size=True, balance="kind"))
+    assert both[0] / both[1] == pytest.approx(3**0.5)
 
 
 def test_places_are_those_of_the_classes():

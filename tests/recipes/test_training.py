@@ -181,6 +181,30 @@ def test_a_state_that_is_damaged_is_named(recipe_file, tmp_path):
             load_state(tmp_path / "state.npz", model)
 
 
+def test_averaged_weights_have_statistics_of_their_own(recipe_file):
+    from train import compiled
+    from training.recipe import read_recipe
+    from training.state import averaged, restart_average
+
+    model = compiled(read_recipe(recipe_file, ["training.precision=float32"]))
+    first = next(layer for layer in model.layers if isinstance(layer, keras.layers.BatchNormalization))
+    before = keras.Model(model.inputs, first.input)
+    rng = np.random.default_rng(0)
+    restart_average(model)
+    for each in model.trainable_variables:  # the weights go on, the averages stay
+        each.assign(each + rng.normal(0, 1, each.shape))
+    batches = [rng.normal(3 * index, 1, (2, 32, 32, 1)).astype("float32") for index in range(3)]
+    now = [np.array(each) for each in model.variables]
+    momentum = first.momentum
+    with averaged(model, batches):
+        seen = [np.asarray(before(batch)) for batch in batches]
+        np.testing.assert_allclose(first.moving_mean, np.mean([each.mean((0, 1, 2)) for each in seen], 0), rtol=1e-4, atol=1e-5)
+        np.testing.assert_allclose(first.moving_variance, np.mean([each.var((0, 1, 2)) for each in seen], 0), rtol=1e-4)
+    for each, value in zip(model.variables, now, strict=True):
+        np.testing.assert_array_equal(each, value)
+    assert first.momentum == momentum
+
+
 def test_bad_data_stops_before_anything_is_made(script, recipe_file, tmp_path):
     (tmp_path / "split.csv").write_text("id,split\nim0,train\nim1,val\n")
     done = script("train.py", recipe_file, "--data", tmp_path)
