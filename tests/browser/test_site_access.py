@@ -7,7 +7,11 @@ import pytest
 pytestmark = pytest.mark.browser
 
 PAGES = (
-    "index.html", "models/index.html", "models/resunet-v1-d5-f64.html", "models/compare.html", "models/weights.html",
+    "index.html",
+    "models/index.html",
+    "models/resunet-v1-d5-f64.html",
+    "models/compare.html",
+    "models/weights.html",
     "models/residual.html",
 )
 

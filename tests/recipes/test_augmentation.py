@@ -121,7 +121,9 @@ def samples_of(sizes: list[int]) -> list[Sample]:
     """Returns images of so many pixels, the first of another kind than the others."""
     kinds = ["rare", *["usual"] * (len(sizes) - 1)]
     return [
-        Sample(name=str(index), row={"id": str(index), "kind": kind}, image=np.zeros((size, 1)), labels=np.zeros((size, 1), "uint8"))
+        Sample(
+            name=str(index), row={"id": str(index), "kind": kind}, image=np.zeros((size, 1)), labels=np.zeros((size, 1), "uint8")
+        )
         for index, (kind, size) in enumerate(zip(kinds, sizes, strict=True))
     ]
 
