@@ -90,10 +90,14 @@ def run_one(each: Training, command: list[str], jobs: int, running: list[subproc
 
 
 def environment(jobs: int) -> dict[str, str]:
-    """Returns the environment of a run: where several run at once, each has its share of the cores."""
+    """Returns the environment of a run: where several run at once, each has its share of the cores.
+
+    TensorFlow 2.21 ends with a segmentation fault in the gradient of a 1x1 convolution with stride 2 from 12 to 24 channels,
+    which `deep-resunet-d4-f12` has, where oneDNN takes its kernels for AVX-512; those for AVX2 are right.
+    """
     share = str(max((os.cpu_count() or 1) // jobs, 1))
     threads = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS")
-    return {**os.environ, **(dict.fromkeys(threads, share) if jobs > 1 else {})}
+    return {"ONEDNN_MAX_CPU_ISA": "AVX2", **os.environ, **(dict.fromkeys(threads, share) if jobs > 1 else {})}
 
 
 def told(each: Training) -> str:
