@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -13,7 +12,7 @@ import pytest
 sys.path.append(str(Path(__file__).parent))
 sys.path.append(str(Path(__file__).parents[2] / "scripts"))
 
-from made_up_data import RECIPE, SCRIPTS, VOLUMES, write_pictures, write_volumes
+from made_up_data import RECIPE, SCRIPTS, VOLUMES, environment, write_pictures, write_volumes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -58,9 +57,3 @@ def script(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
         )  # fmt: skip
 
     return run
-
-
-def environment(backend: str = "tensorflow") -> dict[str, str]:
-    """Returns the environment of a script."""
-    quick = {"XLA_FLAGS": "--xla_backend_optimization_level=0"} if backend == "jax" else {}
-    return {**os.environ, "KERAS_BACKEND": backend, "JAX_PLATFORMS": "cpu", **quick}

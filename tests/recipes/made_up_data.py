@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import os
 from pathlib import Path
 
 import numpy as np
@@ -117,3 +118,9 @@ def write_split(folder: Path, rows: list[tuple[str, str]]) -> None:
     """Writes `split.csv`."""
     with (folder / "split.csv").open("w", newline="") as file:
         csv.writer(file).writerows([("id", "split"), *rows])
+
+
+def environment(backend: str = "tensorflow") -> dict[str, str]:
+    """Returns the environment of a script."""
+    quick = {"XLA_FLAGS": "--xla_backend_optimization_level=0"} if backend == "jax" else {}
+    return {**os.environ, "KERAS_BACKEND": backend, "JAX_PLATFORMS": "cpu", **quick}

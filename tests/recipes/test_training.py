@@ -13,8 +13,7 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
-from conftest import environment
-from made_up_data import SCRIPTS
+from made_up_data import SCRIPTS, environment
 from PIL import Image
 
 ALL_DATA = Path(os.environ.get("ZOO_DATA", Path(__file__).parents[3] / "shared/data"))
