@@ -98,7 +98,7 @@ def test_every_entry_has_a_row_with_its_exact_numbers_in_the_order_of_the_catalo
         assert (int(row["params"]), int(row["macs"]), int(row["peak"])) == (n.params, n.macs, n.peak_bytes)
         assert int(row["input"]) == math.prod(n.input_shape[:-1])
         assert abs(int(row["density"]) - n.macs / int(row["input"])) <= 0.5
-        assert int(row["weights"]) == len(zoo.list_models(entry.name, has_weights=True))
+        assert int(row["weights"]) == len(zoo.list_weights(entry.name))
 
 
 def test_what_is_shown_are_the_same_numbers_and_a_link_to_the_entry(text, table):

@@ -82,10 +82,11 @@ def conclusion(study: Study) -> str:
     if not (below or mixed):
         return "Yes, at this budget: every residual network is above the plain one, whichever seeds are compared."
     if not above:
-        return "Not at this budget: no residual network is above the plain one with every seed."
+        return "Not clearly, at this budget: no residual network is above the plain one whichever seeds are compared."
     if not below:
-        return f"For some, at this budget: {_counted(above, study)} above the plain one with every seed."
-    return f"It depends on the network: {_counted(above, study)} above the plain one with every seed, {len(below)} below."
+        return f"For some, at this budget: {_counted(above, study)} above the plain one whichever seeds are compared."
+    counted = _counted(above, study)
+    return f"It depends on the network: {counted} above the plain one whichever seeds are compared, {len(below)} below."
 
 
 def _counted(networks: Sequence[Network], study: Study) -> str:
@@ -101,13 +102,27 @@ def findings(study: Study) -> str:
     texts = [f"{first}; {'it is the plain one' if place == 1 else plain}."]
     if len(study.seeds) >= ENOUGH:
         phrases: dict[Verdict, str] = {
-            "above": "Above it with every seed",
-            "below": "Below it with every seed",
+            "above": "Above it whichever seeds are compared",
+            "below": "Below it whichever seeds are compared",
             "mixed": "Not to be told from it, as the seeds overlap",
         }
         found = {phrase: _of(study, verdict) for verdict, phrase in phrases.items()}
         texts += [f"{phrase}: {_listed(study, networks)}." for phrase, networks in found.items() if networks]
+        texts.append(paired(study))
     return " ".join([*texts, "In brackets: difference of the means." if len(texts) > 1 else ""]).strip()
+
+
+def paired(study: Study) -> str:
+    """Returns how often each network is above the plain one with the same seed."""
+    count = len(study.seeds)
+    parts = []
+    for wins in range(count, -1, -1):
+        names = [f"`{network.name}`" for network in study.ranked() if network in study.others and study.wins(network) == wins]
+        parts += [f"{wins} of {count} for {', '.join(names)}"] if names else []
+    return (
+        f"Seed by seed, where both saw the same crops, a residual network is above the plain one in {'; '.join(parts)}. "
+        f"Of two equal networks the one is above the other in all {count} in 1 of {2**count} cases."
+    )
 
 
 def _of(study: Study, verdict: Verdict) -> list[Network]:

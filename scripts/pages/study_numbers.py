@@ -104,6 +104,10 @@ class Study(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=Tru
         own, plain = self.scores(network, when=when), self.scores(self.plain, when=when)
         return "above" if min(own) > max(plain) else "below" if max(own) < min(plain) else "mixed"
 
+    def wins(self, network: Network) -> int:
+        """Returns with how many seeds a network is above the plain one with the same seed, which has seen the same crops."""
+        return sum(own > plain for own, plain in zip(self.scores(network), self.scores(self.plain), strict=True))
+
     def widest(self) -> float:
         """Returns the largest difference between two seeds of one network."""
         return max(max(values) - min(values) for values in map(self.scores, self.networks))
