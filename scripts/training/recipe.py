@@ -180,6 +180,8 @@ def _faults(recipe: Recipe) -> Any:
     for field in ("batch", "steps", "rounds"):
         if getattr(training, field) < 1:
             yield f"training.{field} is at least 1, received {getattr(training, field)}"
+    if training.statistics < 0:
+        yield f"training.statistics is at least 0, received {training.statistics}"
     if training.precision not in PRECISIONS:
         yield f"training.precision is one of {', '.join(PRECISIONS)}, received {training.precision!r}"
     if training.monitor not in MONITORS:

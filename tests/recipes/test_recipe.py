@@ -28,6 +28,7 @@ def test_every_recipe_of_the_repository_can_be_read(path):
         ("steps = 12", 'steps = "many"', "Expected `int`, got `str` - at `$.training.steps`"),
         ("batch = 4\n", "", "missing required field `batch`"),
         ("batch = 4", "batch = 0", "training.batch is at least 1, received 0"),
+        ("statistics = 2", "statistics = -1", "training.statistics is at least 0, received -1"),
         ("crop = [32, 32]", "crop = [32]", "as many sides, received ndim=2, crop=[32]"),
         ("ema = 0.5", 'precision = "int8"', "training.precision is one of auto, float32, mixed_bfloat16, mixed_float16"),
         ("ema = 0.5", 'monitor = "luck"', "training.monitor is one of dice, iou, f1, miou, received 'luck'"),

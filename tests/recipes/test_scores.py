@@ -150,3 +150,15 @@ def test_the_file_scores_what_its_card_says_on_a_fixed_part_of_the_data(name, sc
     for row, score in zip(json.loads(done.stdout), again, strict=True):
         assert (row["name"], row["images"]) == (score.name, FIRST)
         assert row["value"] == pytest.approx(score.value, abs=2e-3)
+
+
+def test_the_second_observer_has_the_score_that_the_card_of_vessels_says():
+    folder = ALL_DATA / "vessels-chasedb1"
+    if not folder.is_dir():
+        pytest.skip("needs the data: ZOO_DATA=FOLDER")
+    data = read_recipe(ROOT / "recipes/vessels.toml").data
+    first = read_split(folder, "val", data)
+    second = read_split(folder, "val", msgspec.structs.replace(data, mask="masks_2nd/{id}.png", region=""))
+    matrices = np.stack([confusion(b.labels, a.labels, 2) for a, b in zip(first, second, strict=True)])
+    (said,) = (each for each in zoo.weights_info("resunet-v1-d4-f16.vessels-v1").published if "observer" in each.model)
+    assert said.value == pytest.approx(summary(matrices, [1])["f1"], abs=6e-4)
