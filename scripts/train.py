@@ -42,7 +42,7 @@ def main() -> None:
     parser.add_argument("--check", action="store_true", help="read and check the data, then stop")
     options = parser.parse_args()
     recipe = read_recipe(options.recipe, options.set)
-    train, val = (read_split(options.data, split, recipe.data) for split in ("train", "val"))
+    train, val = read_split(options.data, "train", recipe.taught), read_split(options.data, "val", recipe.data)
     check_classes(train, recipe.data, "train")
     if options.check:
         print(f"{len(train)} images of train and {len(val)} of val can be used.")

@@ -26,7 +26,7 @@ class Data(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=True
 
     `image`, `mask` and `region` are paths with columns of `split.csv` in them, such as `{id}` or `{split}`, or with `{number}`,
     the digits at the end of the id; a path may go on inside an archive of arrays, `{split}.npz/image_{number}`. Outside the
-    region, and where a mask has a value of `ignore`, nothing is learned or scored. `classes` gives the value of each class in
+    region, and where a mask has a value of `ignore`, nothing is learned or scored (but see `Training.beyond_region`). `classes` gives the value of each class in
     the masks, in the order of the output's channels; with one class every value that is not its own is `background`.
     """
 
@@ -46,7 +46,8 @@ class Training(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=
     `warmup` steps and falls along a cosine to 0 at `steps`; `ema` is how slowly the averaged weights follow, which are those
     that are scored and kept, 0 for none; `foreground` is the part of crops that is laid around a pixel of a class, each class as
     often as another; `balance` names a column of `split.csv` whose rarer values are drawn more often, and `by_size` draws large
-    images more often, by the square root of their pixels. The statistics of batch normalisation that go with the averaged
+    images more often, by the square root of their pixels. With `beyond_region` what lies outside `data.region` is learned too,
+    as the masks have it, though it is not scored. The statistics of batch normalisation that go with the averaged
     weights are taken from so many batches as `statistics` says, 0 for those of training as they are. After each of `rounds`
     equal parts of the steps val is scored; training stops after `patience` rounds without a better `monitor`, 0 for never.
     `precision` is a dtype policy of Keras, or `auto`: `mixed_bfloat16` on a GPU and `float32` without one.
@@ -64,6 +65,7 @@ class Training(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=
     foreground: float = 0.0
     balance: str = ""
     by_size: bool = False
+    beyond_region: bool = False
     statistics: int = 0
     rounds: int = 10
     patience: int = 0
@@ -102,6 +104,11 @@ class Recipe(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=Tr
     def classes(self) -> int:
         """Number of classes."""
         return len(self.data.classes)
+
+    @property
+    def taught(self) -> Data:
+        """The data as training reads it."""
+        return msgspec.structs.replace(self.data, region="") if self.training.beyond_region else self.data
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -180,6 +187,8 @@ def _faults(recipe: Recipe) -> Any:
     for field in ("batch", "steps", "rounds"):
         if getattr(training, field) < 1:
             yield f"training.{field} is at least 1, received {getattr(training, field)}"
+    if training.beyond_region and not data.region:
+        yield "training.beyond_region needs data.region, the paths of images of the region"
     if training.statistics < 0:
         yield f"training.statistics is at least 0, received {training.statistics}"
     if training.precision not in PRECISIONS:
