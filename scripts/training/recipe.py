@@ -26,8 +26,9 @@ class Data(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=True
 
     `image`, `mask` and `region` are paths with columns of `split.csv` in them, such as `{id}` or `{split}`, or with `{number}`,
     the digits at the end of the id; a path may go on inside an archive of arrays, `{split}.npz/image_{number}`. Outside the
-    region, and where a mask has a value of `ignore`, nothing is learned or scored (but see `Training.beyond_region`). `classes` gives the value of each class in
-    the masks, in the order of the output's channels; with one class every value that is not its own is `background`.
+    region, and where a mask has a value of `ignore`, nothing is learned or scored (but see `Training.beyond_region`). `classes`
+    gives the value of each class in the masks, in the order of the output's channels; with one class every value that is not its
+    own is `background`.
     """
 
     image: str

@@ -29,6 +29,7 @@ def test_every_recipe_of_the_repository_can_be_read(path):
         ("batch = 4\n", "", "missing required field `batch`"),
         ("batch = 4", "batch = 0", "training.batch is at least 1, received 0"),
         ("statistics = 2", "statistics = -1", "training.statistics is at least 0, received -1"),
+        ("statistics = 2", "beyond_region = true", "training.beyond_region needs data.region"),
         ("crop = [32, 32]", "crop = [32]", "as many sides, received ndim=2, crop=[32]"),
         ("ema = 0.5", 'precision = "int8"', "training.precision is one of auto, float32, mixed_bfloat16, mixed_float16"),
         ("ema = 0.5", 'monitor = "luck"', "training.monitor is one of dice, iou, f1, miou, received 'luck'"),
@@ -107,6 +108,11 @@ def test_outside_the_region_and_with_ignored_values_nothing_is_said(pictures, tm
     assert (labels[0, :5] == IGNORE).all()
     assert (labels[:, 20:] == IGNORE).all()
     assert (labels[1:, :20] != IGNORE).all()
+    whole = read_recipe(recipe_file, ["data.ignore=[7]", "data.region='fov/{id}.png'", "training.beyond_region=true"])
+    labels = read_split(folder, "val", whole.taught)[0].labels
+    assert (labels[0, :5] == IGNORE).all()
+    assert (labels[1:] != IGNORE).all()
+    assert whole.data == data
 
 
 def no_mask(folder):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -211,6 +212,17 @@ def test_bad_data_stops_before_anything_is_made(script, recipe_file, tmp_path):
     assert "\n1 of 1 images of 'train' cannot be used:\n  " in f"\n{done.stderr}"
     assert "Traceback" not in done.stderr
     assert not (tmp_path / "runs").exists()
+
+
+def test_what_lies_beyond_the_region_is_learned_where_asked_for(script, pictures, recipe_file, tmp_path):
+    folder = shutil.copytree(pictures, tmp_path / "data")
+    (folder / "fov").mkdir()
+    for path in (folder / "masks").iterdir():
+        Image.new("L", Image.open(path).size).save(folder / "fov" / path.name)
+    arguments = ("train.py", recipe_file, "--data", folder, "--check", "--set", "data.region='fov/{id}.png'")
+    nothing, all_of_it = script(*arguments), script(*arguments, "--set", "training.beyond_region=true")
+    assert "No mask of the split 'train' has the class blob" in nothing.stderr
+    assert "6 images of train and 3 of val can be used." in all_of_it.stdout
 
 
 def test_outputs_of_deep_supervision_learn_from_coarser_labels(recipe_file):
