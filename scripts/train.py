@@ -84,7 +84,8 @@ def prepared(recipe: Recipe) -> Recipe:
 def compiled(recipe: Recipe) -> keras.Model:
     """Returns the network, which gives logits, with optimizer and losses."""
     training = recipe.training
-    model = network(recipe, head_activation=None)
+    begin = {"weights": recipe.model.weights or None, "adapt": recipe.model.adapt or None}
+    model = network(recipe, head_activation=None, **begin)
     rounds = max(training.steps // training.rounds, 1) * training.rounds
     rate = keras.optimizers.schedules.CosineDecay(
         0.0, max(rounds - training.warmup, 1), warmup_target=training.learning_rate, warmup_steps=training.warmup
@@ -103,7 +104,10 @@ def compiled(recipe: Recipe) -> keras.Model:
 def network(recipe: Recipe, **changes: Any) -> keras.Model:
     """Returns the recipe's network for images of any size."""
     shape = (*(None,) * recipe.data.ndim, len(recipe.preprocessing.channels))
-    return zoo.get(recipe.model.name, classes=recipe.classes, input_shape=shape, **recipe.model.overrides, **changes)
+    try:
+        return zoo.get(recipe.model.name, classes=recipe.classes, input_shape=shape, **recipe.model.overrides, **changes)
+    except zoo.ZooError as error:
+        raise SystemExit(f"The network of the recipe, table [model], cannot be made: {error}") from None
 
 
 def fit(model: keras.Model, crops: Crops, rounds: Rounds, recipe: Recipe, out: Path) -> Rounds:

@@ -15,10 +15,15 @@ PRECISIONS = ("auto", "float32", "mixed_bfloat16", "mixed_float16")
 
 
 class Model(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=True):
-    """The network: a name of the zoo, and fields of its config with other values."""
+    """The network: a name of the zoo, and fields of its config with other values.
+
+    `weights` are those to begin with, a tag or a file, and `adapt` says what may be changed to make them fit: see `zoo.get`.
+    """
 
     name: str
     overrides: dict[str, Any] = {}
+    weights: str = ""
+    adapt: str = ""
 
 
 class Data(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=True):
@@ -183,6 +188,10 @@ def _faults(recipe: Recipe) -> Any:
     from training.scores import MONITORS
 
     training, data = recipe.training, recipe.data
+    try:
+        zoo.info(recipe.model.name)
+    except zoo.ZooError as error:
+        yield f"model.name: {error}"
     if data.ndim not in (2, 3) or len(training.crop) != data.ndim:
         yield f"data.ndim is 2 or 3 and training.crop has as many sides, received ndim={data.ndim}, crop={list(training.crop)}"
     for field in ("batch", "steps", "rounds"):

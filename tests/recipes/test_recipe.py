@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from pathlib import Path
 
@@ -21,6 +22,15 @@ def test_every_recipe_of_the_repository_can_be_read(path):
     assert recipe.training.steps % recipe.training.rounds == 0
 
 
+def test_the_recipes_of_the_guide_can_be_read(tmp_path):
+    root = ROOT_RECIPES[0].parents[1]
+    whole, short = re.findall(r"```toml\n(.*?)```", (root / "docs/guide/recipes.md").read_text(), re.DOTALL)
+    (tmp_path / "nuclei.toml").write_text(whole + RECIPE[RECIPE.index("[card]") :])
+    (tmp_path / "mine.toml").write_text(short)
+    assert read_recipe(tmp_path / "nuclei.toml").data.region == "fov/{id}.png"
+    assert read_recipe(tmp_path / "mine.toml").model.weights == "nuclei-v1"
+
+
 @pytest.mark.parametrize(
     ("old", "new", "words"),
     [
@@ -33,6 +43,7 @@ def test_every_recipe_of_the_repository_can_be_read(path):
         ("crop = [32, 32]", "crop = [32]", "as many sides, received ndim=2, crop=[32]"),
         ("ema = 0.5", 'precision = "int8"', "training.precision is one of auto, float32, mixed_bfloat16, mixed_float16"),
         ("ema = 0.5", 'monitor = "luck"', "training.monitor is one of dice, iou, f1, miou, received 'luck'"),
+        ("resunet-v1-d2-f4", "resunet-v9", "model.name: Unknown model: 'resunet-v9'; did you mean 'resunet-v2'"),
         ("{blob = 255}", "{}", "data.classes gives each class a value of its own"),
         ("{blob = 255}", "{blob = 255}\nignore = [255]", "data.ignore has values that are those of classes"),
         ("[[230, 159, 0]]", "[]", "card.palette has a colour per class, received 0 for 1 classes"),

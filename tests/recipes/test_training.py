@@ -17,6 +17,8 @@ import pytest
 from made_up_data import SCRIPTS, environment
 from PIL import Image
 
+import zoo
+
 ALL_DATA = Path(os.environ.get("ZOO_DATA", Path(__file__).parents[3] / "shared/data"))
 NUCLEI = ALL_DATA / "nuclei-dsb2018"
 needs_data = pytest.mark.skipif(not NUCLEI.is_dir(), reason="needs the data: ZOO_DATA=FOLDER, with nuclei-dsb2018 in it")
@@ -242,6 +244,19 @@ def test_outputs_of_deep_supervision_learn_from_coarser_labels(recipe_file):
     outputs["segmentation_1"][..., 1] = np.where(labels[:, ::2, ::2], 20, -20)
     fine, coarse = (float(keras.ops.mean(losses[name](labels, outputs[name]))) for name in outputs)
     assert coarse < 1e-3 < fine
+
+
+def test_training_begins_with_the_weights_of_the_recipe(recipe_file):
+    from train import compiled
+    from training.recipe import read_recipe
+
+    name, changes = "resunet-v1-d3-f8", ["model.name=resunet-v1-d3-f8", "model.weights=nuclei-v1"]
+    begun = compiled(read_recipe(recipe_file, [*changes, "model.adapt=mean"]))
+    wanted = zoo.get(name, weights="nuclei-v1", input_shape=(None, None, 1), adapt="mean")
+    for one, other in zip(begun.get_weights(), wanted.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
+    with pytest.raises(SystemExit, match=r"table \[model\], cannot be made: .*channels"):
+        compiled(read_recipe(recipe_file, changes))
 
 
 def test_networks_with_other_tasks_are_refused(recipe_file):
