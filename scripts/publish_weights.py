@@ -149,10 +149,16 @@ def scored(entry: zoo.WeightsEntry, recipe: Recipe, path: Path, data: Path) -> z
 
 
 def replace_in_manifest(entry: zoo.WeightsEntry) -> None:
-    """Writes the manifest with this entry in it, sorted by name; the first weights of a network are its default."""
+    """Writes the manifest with this entry in it, sorted by name; the first weights of a network are its default.
+
+    Repeats of the same run are kept.
+    """
     manifest = Path(MANIFEST)
     known = parse_manifest(manifest.read_bytes(), str(manifest)) if manifest.exists() else ()
     others = tuple(each for each in known if each.name != entry.name)
+    before = next((each for each in known if each.name == entry.name), None)
+    if before and before.recipe and entry.recipe and before.recipe.curve == entry.recipe.curve and not entry.repeats:
+        entry = entry.replace(repeats=before.repeats)
     default = not any(each.entry == entry.entry and each.default for each in others)
     entries = sorted((*others, entry.replace(default=default)), key=lambda each: each.name)
     manifest.write_bytes(manifest_bytes(tuple(entries)))

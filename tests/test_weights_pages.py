@@ -194,6 +194,19 @@ def test_a_card_says_how_to_make_the_weights_again(docs):
     assert "Every setting" not in unknown
 
 
+def test_a_card_says_how_near_further_trainings_came(docs):
+    assert "No second training by this recipe was recorded" in cards.card(FULL)
+    other = zoo.Repeat(
+        score=0.8003, changes=("training.seed=5", "training.precision=float32"), machine="a GPU", versions=("jax 0.7",)
+    )
+    text = cards.card(FULL.replace(repeats=(zoo.Repeat(score=0.8125, same_weights=True), other)))
+    assert "No second training" not in text
+    rows = Parser(text).rows
+    assert ["trained again with", "Dice on val", "difference", "weights", "on"] in rows
+    assert ["no change", "0.8125", "+0.0000", "those of the file, to the last bit", ""] in rows
+    assert ["training.seed=5 training.precision=float32", "0.8003", "-0.0122", "others", "a GPU, jax 0.7"] in rows
+
+
 def test_what_a_record_does_not_say_is_left_out(docs):
     text = cards.card(BARE)
     assert set(facts(text)) == {"licence of the data", "licence of the weights", "file"}
@@ -217,6 +230,7 @@ def test_nothing_in_a_record_is_markup(docs):
                 data_licence=text, weaknesses=(text,), metrics=(_with(metric, text),), published=(_with(said, text),),
                 recipe=zoo.Recipe(command=text, settings=text, commit=text, machine=text, versions=(text,), data_sha256=text,
                                   monitor=text, curve=RECIPE.curve),
+                repeats=(zoo.Repeat(score=0.5, changes=(text,), machine=text, versions=(text,)),),
             )
         )  # fmt: skip
 
@@ -229,6 +243,7 @@ def test_nothing_in_a_record_is_markup(docs):
     markdown = take_out(nasty)[0]
     assert not re.search(r"[*`\[|]", "".join(line for line in markdown.splitlines() if "bold" in line))
     assert unescape(markdown).count(NASTY) == 2
+    assert [NASTY, "0.5000", "-0.3125", "others", f"{NASTY}, {NASTY}"] in Parser(nasty).rows
     assert [row for row in Parser(nasty).rows if len(row) == 5][1] == [NASTY, "0.5000", "", f"{NASTY}, {NASTY}", NASTY]
 
 

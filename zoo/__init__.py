@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from zoo.weights.entry import Card as Card
     from zoo.weights.entry import Metric as Metric
     from zoo.weights.entry import Recipe as Recipe
+    from zoo.weights.entry import Repeat as Repeat
     from zoo.weights.entry import WeightsEntry as WeightsEntry
     from zoo.weights.export import export_weights as export_weights
     from zoo.weights.fetchers import register_fetcher as register_fetcher
@@ -79,7 +80,7 @@ _HOMES = {
     "zoo.prediction.call": ("predict",),
     "zoo.weights.adapt": ("Adapt",),
     "zoo.weights.convert": ("convert",),
-    "zoo.weights.entry": ("Card", "Metric", "Recipe", "WeightsEntry"),
+    "zoo.weights.entry": ("Card", "Metric", "Recipe", "Repeat", "WeightsEntry"),
     "zoo.weights.fetchers": ("register_fetcher",),
     "zoo.weights.hooks": ("add_hook",),
     "zoo.weights.library": ("add_weights", "list_weights", "weights_info"),

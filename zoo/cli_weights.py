@@ -104,6 +104,7 @@ def show(name: Name, as_json: Json = False) -> None:
                 "commit": recipe.commit,
                 "versions": ", ".join(recipe.versions),
                 "time": f"{recipe.minutes:g} minutes on {recipe.machine}",
+                **{f"again {place}": _repeat_text(each) for place, each in enumerate(entry.repeats, 1)},
             }
             if recipe
             else {},
@@ -233,3 +234,8 @@ def _scores(entry: zoo.WeightsEntry) -> list[dict[str, Any]]:
 
 def _score_text(entry: zoo.WeightsEntry) -> str:
     return ", ".join(f"{metric.name} {metric.value:.3f} ({metric.split})" for metric in entry.metrics)
+
+
+def _repeat_text(repeat: zoo.Repeat) -> str:
+    same = "the same weights to the last bit" if repeat.same_weights else "other weights"
+    return f"{repeat.score:.4f} with {', '.join(repeat.changes) or 'no change'}: {same}; {', '.join(repeat.versions)}"

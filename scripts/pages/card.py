@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from pages.as_is import as_is
 from pages.curve import curve_html
-from pages.text import facts, link, number_range, plain, table
+from pages.text import SCORES, facts, link, number_range, plain, table
 from zoo.registry import info
 
 if TYPE_CHECKING:
@@ -160,8 +160,29 @@ def making_html(weights: WeightsEntry, recipe: Recipe) -> str:
     commands = escape("\n".join(_commands(weights, recipe)))
     return (
         f"<details><summary>How to make {weights.name} again</summary>\n<p>FOLDER is where the data is.</p>\n"
-        f"<pre><code>{commands}</code></pre>\n{facts(rows, f'How {weights.name} was made')}\n{every}\n</details>"
+        f"<pre><code>{commands}</code></pre>\n{repeats_html(weights, recipe)}\n"
+        f"{facts(rows, f'How {weights.name} was made')}\n{every}\n</details>"
     )
+
+
+def repeats_html(weights: WeightsEntry, recipe: Recipe) -> str:
+    """Returns how near further trainings came, or that there was none."""
+    if not weights.repeats or not recipe.curve:
+        return "<p>No second training by this recipe was recorded, so how near one comes was not measured.</p>"
+    first = max(row[2] for row in recipe.curve)
+    rows = [
+        (
+            f"<code>{escape(' '.join(each.changes))}</code>" if each.changes else "no change",
+            f"{each.score:.4f}",
+            f"{each.score - first:+.4f}",
+            "those of the file, to the last bit" if each.same_weights else "others",
+            escape(", ".join(filter(None, (each.machine, *each.versions)))),
+        )
+        for each in weights.repeats
+    ]
+    score = f"{SCORES.get(recipe.monitor, recipe.monitor)} on val"
+    heads = ("trained again with", score, "difference", "weights", "on")
+    return table(heads, rows, f"Further trainings by the recipe of {weights.name}", numbers=(1, 2))
 
 
 def _commands(weights: WeightsEntry, recipe: Recipe) -> Iterator[str]:

@@ -18,6 +18,7 @@ from made_up_data import SCRIPTS, environment
 from PIL import Image
 
 import zoo
+from zoo.weights import library
 
 ALL_DATA = Path(os.environ.get("ZOO_DATA", Path(__file__).parents[3] / "shared/data"))
 NUCLEI = ALL_DATA / "nuclei-dsb2018"
@@ -257,6 +258,43 @@ def test_training_begins_with_the_weights_of_the_recipe(recipe_file):
         np.testing.assert_array_equal(one, other)
     with pytest.raises(SystemExit, match=r"table \[model\], cannot be made: .*channels"):
         compiled(read_recipe(recipe_file, changes))
+
+
+@pytest.fixture
+def named(plain, recipe_file, tmp_path):
+    """The undisturbed run as published weights."""
+    import publish_weights
+    from training.recipe import read_recipe
+
+    name = "resunet-v1-d2-f4.blobs-v1"
+    recipe = read_recipe(recipe_file, ["training.precision=float32"])
+    path = publish_weights.written(plain, record(plain), recipe, tmp_path / "blobs.safetensors")
+    entry = publish_weights.entered(path, name, ()).replace(sources=(path.as_uri(),))
+    zoo.add_weights(entry)
+    yield entry
+    library.forget_manifests()
+
+
+def test_a_further_training_says_how_near_it_came(named, plain, recipe_file, tmp_path):
+    import repeat_weights
+    from train import network
+    from training.recipe import read_recipe
+
+    facts = record(plain)
+    again = repeat_weights.repeated(named, facts, plain)
+    assert (again.changes, again.same_weights) == ((), True)
+    assert again.score == pytest.approx(facts["val"]["dice"], abs=1e-5)
+
+    network(read_recipe(recipe_file)).save_weights(tmp_path / "best.weights.h5")
+    facts["recipe"]["training"]["seed"] = 9
+    other = repeat_weights.repeated(named, facts, tmp_path)
+    assert (other.changes, other.same_weights) == (("training.seed=9",), False)
+
+    facts["recipe"]["training"]["batch"] = 5
+    with pytest.raises(SystemExit, match=r"of another recipe than .*blobs-v1: only seed and precision may differ"):
+        repeat_weights.repeated(named, facts, tmp_path)
+    with pytest.raises(SystemExit, match="trained on other data"):
+        repeat_weights.repeated(named, {**facts, "data": "0" * 64}, tmp_path)
 
 
 def test_networks_with_other_tasks_are_refused(recipe_file):

@@ -32,6 +32,7 @@ def published(tmp_path, home):
     entry = zoo.WeightsEntry(
         name=NAME, sources=(path.as_uri(),), bytes=path.stat().st_size, sha256=file_sha256(path), probe=probe, classes=("cell",),
         licence="CC0-1.0", data="cells", data_licence="CC-BY-4.0", task="cells", summary="Cells.", metrics=(dice,), recipe=recipe,
+        repeats=(zoo.Repeat(score=0.86, changes=("training.seed=5",), versions=("keras 3",)),),
     )  # fmt: skip
     zoo.add_weights(entry)
     yield entry
@@ -61,6 +62,7 @@ def test_show(run, published):
         "0.8750 on cells val (4 images; as it is)",
         "python train.py",
         "3 minutes",
+        "0.8600 with training.seed=5: other weights; keras 3",
     ):
         assert part in text
     assert json.loads(run("weights", "show", NAME, "--json").out)["sha256"] == published.sha256

@@ -73,6 +73,25 @@ class Recipe:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Repeat:
+    """A further training by the same recipe: how near it came.
+
+    Attributes:
+        changes: Settings with other values, such as `"training.seed=1"`; none where it is the same training once more.
+        score: What its best round reached, by `Recipe.monitor`.
+        same_weights: Whether its weights are those of the file, to the last bit.
+        versions: Of the packages.
+        machine: In words.
+    """
+
+    score: float
+    changes: tuple[str, ...] = ()
+    same_weights: bool = False
+    versions: tuple[str, ...] = ()
+    machine: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Published:
     """A score that others published, to be read beside ours.
 
@@ -184,6 +203,7 @@ class WeightsEntry(Card):
         overrides: Fields of the entry's config with other values, by name, such as `(("classes", 6),)`.
         default: Whether `weights="default"` means these; such weights stay the default within a minor version.
         probe: What the network computes with them.
+        repeats: Further trainings by their recipe.
 
     Raises:
         RegistryError: The name, size, hash, sources or licences are missing or ill-formed.
@@ -197,6 +217,7 @@ class WeightsEntry(Card):
     overrides: tuple[tuple[str, Value], ...] = ()
     default: bool = False
     probe: Probe | None = None
+    repeats: tuple[Repeat, ...] = ()
 
     def __post_init__(self) -> None:
         super().__post_init__()
