@@ -1,8 +1,7 @@
 """Turns a finished run into published weights: `python scripts/publish_weights.py RUN --tag nuclei-v1 --data FOLDER`.
 
-Writes the weights as float16 into `zoo/weights/files/`, scores that file on val, and enters it into the manifest. The confusion
-matrices behind the scores go into `tests/golden/scores/`, pictures of the worst images and of typical ones into
-`docs/assets/weights/`.
+Writes the weights as float16 into `zoo/weights/files/`, scores that file on val as `scripts/score_weights.py` does, and enters it
+into the manifest.
 """
 
 from __future__ import annotations
@@ -18,23 +17,19 @@ from typing import Any
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import msgspec
-import numpy as np
-from evaluate import draw_typical, draw_worst
+from score_weights import scored
 from train import network
-from training.data import data_hash, read_split
+from training.data import data_hash
+from training.manifest import replace_in_manifest
 from training.recipe import Recipe, read_recipe
-from training.scores import confusions, scores
 
 import zoo
 from zoo.weights.library import MANIFEST
-from zoo.weights.manifest import manifest_bytes, parse_manifest
 from zoo.weights.metadata import from_metadata
 from zoo.weights.tensors import file_sha256, open_tensors
 
 ROOT = Path(__file__).resolve().parents[1]
 FILES = Path(MANIFEST).parent / "files"
-MATRICES = ROOT / "tests/golden/scores"
-PICTURES = ROOT / "docs/assets/weights"
 
 
 def main() -> None:
@@ -51,9 +46,10 @@ def main() -> None:
     recipe = recipe_of(facts)
     name = f"{zoo.info(recipe.model.name).name}.{options.tag}"
     path = written(options.run, facts, recipe, FILES / f"{name}.safetensors")
-    entry = scored(entered(path, name, tuple(options.source)), recipe, path, options.data)
-    replace_in_manifest(entry)
-    print(f"{entry.name}: {entry.bytes:,} bytes; {', '.join(f'{m.name} {m.value:.4f} {m.interval}' for m in entry.metrics)}")
+    entry = entered(path, name, tuple(options.source))
+    model = zoo.get(entry.entry, weights=path)
+    replace_in_manifest(scored(entry, recipe, model, options.data))
+    print(f"{path}: {entry.bytes:,} bytes.")
 
 
 def recipe_of(facts: dict[str, Any]) -> Recipe:
@@ -121,47 +117,6 @@ def entered(path: Path, name: str, mirrors: tuple[str, ...]) -> zoo.WeightsEntry
         overrides=tuple(overrides.items()),
         probe=found.probe,
     )
-
-
-def scored(entry: zoo.WeightsEntry, recipe: Recipe, path: Path, data: Path) -> zoo.WeightsEntry:
-    """Returns the entry with the scores of its file on val; keeps what is behind them."""
-    model = zoo.get(entry.entry, weights=path)
-    samples = read_split(data, "val", recipe.data)
-
-    def find(image: np.ndarray) -> np.ndarray:
-        return zoo.predict(model, image, progress=lambda done, total: None)
-
-    matrices = confusions(find, samples, recipe.data)
-    rows = {sample.name: matrix.tolist() for sample, matrix in zip(samples, matrices, strict=True)}
-    for folder in (MATRICES, PICTURES):
-        folder.mkdir(parents=True, exist_ok=True)
-    (MATRICES / f"{entry.name}.json").write_text(json.dumps({"data": data_hash(data), "matrices": rows}) + "\n", encoding="utf-8")
-    draw_worst(find, samples, matrices, recipe, PICTURES / f"{entry.name}.worst.jpg")
-    draw_typical(find, samples, matrices, recipe, PICTURES / f"{entry.name}.typical.jpg")
-    metrics = tuple(
-        zoo.Metric(
-            name=score.name, value=round(score.value, 4), data=recipe.card.data.partition(" ")[0], split="val",
-            protocol=score.protocol, images=len(samples), interval=tuple(round(end, 4) for end in score.interval),
-        )
-        for score in scores(matrices, recipe.card.scores, recipe.data)
-    )  # fmt: skip
-    return entry.replace(metrics=metrics)
-
-
-def replace_in_manifest(entry: zoo.WeightsEntry) -> None:
-    """Writes the manifest with this entry in it, sorted by name; the first weights of a network are its default.
-
-    Repeats of the same run are kept.
-    """
-    manifest = Path(MANIFEST)
-    known = parse_manifest(manifest.read_bytes(), str(manifest)) if manifest.exists() else ()
-    others = tuple(each for each in known if each.name != entry.name)
-    before = next((each for each in known if each.name == entry.name), None)
-    if before and before.recipe and entry.recipe and before.recipe.curve == entry.recipe.curve and not entry.repeats:
-        entry = entry.replace(repeats=before.repeats)
-    default = not any(each.entry == entry.entry and each.default for each in others)
-    entries = sorted((*others, entry.replace(default=default)), key=lambda each: each.name)
-    manifest.write_bytes(manifest_bytes(tuple(entries)))
 
 
 if __name__ == "__main__":

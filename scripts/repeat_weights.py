@@ -17,8 +17,8 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import msgspec
 import numpy as np
-from publish_weights import replace_in_manifest
 from train import network
+from training.manifest import replace_in_manifest
 from training.recipe import Recipe
 
 import zoo

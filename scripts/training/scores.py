@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -91,6 +91,13 @@ def scores(matrices: np.ndarray, names: Sequence[str], data: Data) -> list[Score
     if len(chosen) > 1:
         made += [_score(matrices, picks, names[0], [index], f", {list(data.classes)[index]}", how) for index in chosen]
     return made
+
+
+def all_scores(plain: np.ndarray, mirrored: np.ndarray, names: Sequence[str], data: Data) -> list[Score]:
+    """Returns the scores that a card has: those of plain predictions, then the first one averaged over mirror images."""
+    first = scores(mirrored, names[:1], data)[0]
+    protocol = f"{first.protocol}; probabilities averaged over mirror images, zoo.predict(..., flips=True)"
+    return [*scores(plain, names, data), replace(first, name=f"{first.name}, with flips", protocol=protocol)]
 
 
 def _score(matrices: np.ndarray, picks: np.ndarray, short: str, chosen: list[int], suffix: str, how: str) -> Score:

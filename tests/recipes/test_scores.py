@@ -12,13 +12,14 @@ import numpy as np
 import pytest
 from training.data import IGNORE, read_split
 from training.recipe import Recipe, read_recipe
-from training.scores import MONITORS, confusions, mean_dice, overlaps, scored_classes, scores, summary
+from training.scores import MONITORS, all_scores, confusions, mean_dice, overlaps, scored_classes, scores, summary
 
 import zoo
 
 ROOT = Path(__file__).parents[2]
 ALL_DATA = Path(os.environ.get("ZOO_DATA", ROOT.parent / "shared/data"))
 PUBLISHED = [name for name in zoo.list_weights() if zoo.weights_info(name).sources[0].startswith("package:")]
+SMALLEST = min(PUBLISHED, key=lambda name: zoo.weights_info(name).bytes)
 FIRST = 4
 """So many images of val are scored again; the card has all of them."""
 
@@ -101,8 +102,10 @@ def test_scores_agree_with_the_metrics_of_the_zoo():
 @pytest.mark.parametrize("name", PUBLISHED)
 def test_every_number_of_a_card_comes_from_its_matrices(name):
     entry, recipe = zoo.weights_info(name), recipe_of(name)
-    matrices = np.array(list(stored(name)["matrices"].values()))
-    found = scores(matrices, recipe.card.scores, recipe.data)
+    matrices, mirrored = (np.array(list(stored(name)[kind].values())) for kind in ("matrices", "flips"))
+    assert matrices.shape == mirrored.shape
+    assert (matrices.sum(axis=(1, 2)) == mirrored.sum(axis=(1, 2))).all()
+    found = all_scores(matrices, mirrored, recipe.card.scores, recipe.data)
     assert [metric.name for metric in entry.metrics] == [score.name for score in found]
     for metric, score in zip(entry.metrics, found, strict=True):
         assert metric.value == pytest.approx(score.value, abs=6e-5)
@@ -132,15 +135,16 @@ def test_the_record_says_how_the_weights_were_made(name):
     assert how.minutes > 0
 
 
-@pytest.mark.parametrize("name", PUBLISHED)
-def test_the_file_scores_what_its_card_says_on_a_fixed_part_of_the_data(name, script, tmp_path):
+@pytest.mark.parametrize(("name", "flips"), [*((name, False) for name in PUBLISHED), (SMALLEST, True)])
+def test_the_file_scores_what_its_card_says_on_a_fixed_part_of_the_data(name, flips, script, tmp_path):
     folder = ALL_DATA / zoo.weights_info(name).metrics[0].data
     if not folder.is_dir():
         pytest.skip("needs the data: ZOO_DATA=FOLDER")
-    done = script("evaluate.py", name, "--data", folder, "--first", FIRST, "--json", "--matrices", "matrices.json")
+    arguments = ["--first", FIRST, "--json", "--matrices", "matrices.json", *["--flips"] * flips]
+    done = script("evaluate.py", name, "--data", folder, *arguments)
     assert done.returncode == 0, done.stderr
     found = json.loads((tmp_path / "matrices.json").read_text())["matrices"]
-    expected = dict(list(stored(name)["matrices"].items())[:FIRST])
+    expected = dict(list(stored(name)["flips" if flips else "matrices"].items())[:FIRST])
     assert list(found) == list(expected)
     for image, matrix in found.items():
         difference = np.abs(np.array(matrix) - expected[image]).sum()
