@@ -70,7 +70,9 @@ def written(run: Path, facts: dict[str, Any], recipe: Recipe, path: Path) -> Pat
     """Writes the weights of a run with their card, as float16."""
     known = {field.name for field in dataclasses.fields(zoo.Card)}
     about = {name: value for name, value in recipe_fields(recipe.card).items() if name in known}
-    card = zoo.Card(classes=tuple(recipe.data.classes), preprocessing=recipe.preprocessing, **about)
+    card = zoo.Card(
+        classes=tuple(recipe.data.classes), preprocessing=recipe.preprocessing, mirror_axes=recipe.mirror_axes, **about
+    )
     model = network(recipe)
     zoo.load_weights(model, run / "best.weights.h5")
     path.parent.mkdir(exist_ok=True)

@@ -50,10 +50,12 @@ def scored(entry: zoo.WeightsEntry, recipe: Recipe, model: Any, data: Path) -> z
     samples = read_split(data, "val", recipe.data)
     find = partial(zoo.predict, model, progress=lambda done, total: None)
     plain = confusions(find, _shown(samples, "images"), recipe.data)
-    mirrored = confusions(partial(find, flips=True), _shown(samples, "images with flips"), recipe.data)
+    flips = bool(recipe.mirror_axes)
+    mirrored = confusions(partial(find, flips=flips), _shown(samples, "images with flips"), recipe.data) if flips else plain[:0]
     for folder in (MATRICES, PICTURES):
         folder.mkdir(parents=True, exist_ok=True)
-    kept = {"data": data_hash(data), "matrices": _rows(samples, plain), "flips": _rows(samples, mirrored)}
+    kept = {"data": data_hash(data), "matrices": _rows(samples, plain)}
+    kept |= {"flips": _rows(samples, mirrored)} if flips else {}
     (MATRICES / f"{entry.name}.json").write_text(json.dumps(kept) + "\n", encoding="utf-8")
     draw_worst(find, samples, plain, recipe, PICTURES / f"{entry.name}.worst.jpg")
     draw_typical(find, samples, plain, recipe, PICTURES / f"{entry.name}.typical.jpg")

@@ -46,7 +46,7 @@ def predict(
     overlap: Annotated[int | None, typer.Option(metavar="N", help="Positions that neighbouring tiles share.")] = None,
     memory: Annotated[str | None, typer.Option(metavar="SIZE", help="Bound beside the program, such as 2GB.")] = None,
     batch: Annotated[int | None, typer.Option(metavar="N", help="Tiles that run at once.")] = None,
-    flips: Annotated[bool, typer.Option("--flips", help="Average over mirror images: 4 or 8 times slower.")] = False,
+    flips: Annotated[bool, typer.Option("--flips", help="Average over mirror images: up to 4 or 8 times slower.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Predict images or volumes of any size: PNG, JPEG, TIFF, NumPy, NIfTI, zarr.

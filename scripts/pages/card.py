@@ -130,6 +130,9 @@ def _about(weights: WeightsEntry) -> Iterator[tuple[str, str]]:
     yield "classes", ", ".join(_classes(weights))
     if prepare:
         yield "images", escape(f"{', '.join(prepare.channels)}; scaling {prepare.scaling}; normalisation {prepare.normalisation}")
+    if weights.mirror_axes is not None:
+        axes = ", ".join(map(str, weights.mirror_axes))
+        yield "mirror images in training", f"along axes {axes}" if axes else "none"
     yield "trained on", link(weights.data_url, weights.data)
     yield "licence of the data", escape(weights.data_licence)
     yield "licence of the weights", escape(weights.licence)

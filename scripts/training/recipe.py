@@ -112,6 +112,18 @@ class Recipe(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=Tr
         return len(self.data.classes)
 
     @property
+    def mirror_axes(self) -> tuple[int, ...]:
+        """Spatial axes along which the augmentation mirrors images."""
+        axes: set[int] = set()
+        for table in self.augmentation:
+            if table.get("layer") == "Flips":
+                axes |= set(table["axes"])
+            if table.get("layer") == "RandomFlip":
+                mode = table.get("mode", "horizontal_and_vertical")
+                axes |= {axis for axis, word in enumerate(("vertical", "horizontal")) if word in mode}
+        return tuple(sorted(axes))
+
+    @property
     def taught(self) -> Data:
         """The data as training reads it."""
         return msgspec.structs.replace(self.data, region="") if self.training.beyond_region else self.data

@@ -94,7 +94,9 @@ def scores(matrices: np.ndarray, names: Sequence[str], data: Data) -> list[Score
 
 
 def all_scores(plain: np.ndarray, mirrored: np.ndarray, names: Sequence[str], data: Data) -> list[Score]:
-    """Returns the scores that a card has: those of plain predictions, then the first one averaged over mirror images."""
+    """Returns the scores that a card has: those of plain predictions, then the first one averaged over mirror images, if any."""
+    if not len(mirrored):
+        return scores(plain, names, data)
     first = scores(mirrored, names[:1], data)[0]
     protocol = f"{first.protocol}; probabilities averaged over mirror images, zoo.predict(..., flips=True)"
     return [*scores(plain, names, data), replace(first, name=f"{first.name}, with flips", protocol=protocol)]

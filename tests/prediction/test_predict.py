@@ -183,6 +183,25 @@ def test_flips_average_over_mirror_images():
     np.testing.assert_allclose(mirrored, found[::-1], atol=1e-5)
 
 
+def test_flips_are_along_the_axes_that_training_mirrored(tmp_path):
+    model = network("resunet-v1-d2-f4")
+    image = np.random.default_rng(0).random((32, 44, 3), dtype="float32")
+    prepare = zoo.Preprocessing(channels=("red", "green", "blue"), scaling="none")
+
+    def loaded(axes):
+        path = zoo.export_weights(model, tmp_path / "x.safetensors", zoo.Card(mirror_axes=axes, preprocessing=prepare))
+        return zoo.get("resunet-v1-d2-f4", weights=path)
+
+    for axes, turned in (((0,), [(), (0,)]), ((1,), [(), (1,)]), (None, [(), (0,), (1,), (0, 1)])):
+        expected = np.mean([np.flip(by_hand(model, np.flip(image, each), 2), each) for each in turned], axis=0)
+        np.testing.assert_allclose(zoo.predict(loaded(axes), image, output="probabilities", flips=True), expected, atol=1e-5)
+    with pytest.raises(ConfigError, match="have never seen mirror images, so averaging over them would spoil"):
+        zoo.predict(loaded(()), image, flips=True)
+    assert zoo.predict(loaded(()), image).shape == (32, 44)
+    with pytest.raises(ConfigError, match=r"`mirror_axes` are some of 0, 1 and, for volumes, 2. Received: mirror_axes=\(3,\)"):
+        loaded((3,))
+
+
 def test_weights_that_change_change_what_is_predicted():
     model = zoo.get("resunet-v1-d2-f4")
     image = np.random.default_rng(0).random((16, 16, 3), dtype="float32")

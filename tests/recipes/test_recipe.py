@@ -6,6 +6,7 @@ import re
 import shutil
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 from made_up_data import RECIPE, write_split
@@ -59,6 +60,20 @@ def test_recipes_that_cannot_be_trained(tmp_path, old, new, words):
         read_recipe(path)
     assert words in str(end.value)
     assert str(path) in str(end.value)
+
+
+@pytest.mark.parametrize(
+    ("layers", "axes"),
+    [
+        ([{"layer": "RandomFlip"}], (0, 1)),
+        ([{"layer": "RandomFlip", "mode": "horizontal"}, {"layer": "Turns"}], (1,)),
+        ([{"layer": "Flips", "axes": [2]}, {"layer": "Flips", "axes": [0]}], (0, 2)),
+        ([{"layer": "Turns"}], ()),
+    ],
+)
+def test_a_recipe_knows_along_which_axes_it_mirrors(recipe_file, layers, axes):
+    recipe = msgspec.structs.replace(read_recipe(recipe_file), augmentation=tuple(layers))
+    assert recipe.mirror_axes == axes
 
 
 def test_a_recipe_that_is_not_there(tmp_path):

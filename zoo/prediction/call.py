@@ -62,7 +62,8 @@ def predict(
             half a tile, else a quarter.
         memory: Bound in bytes, or a text such as `"2GB"`, beside the program itself, the image and the result.
         batch: Tiles that run at once.
-        flips: Whether to average over all mirror images, 4 in 2D and 8 in 3D, which take as many times longer.
+        flips: Whether to average over mirror images: all 4 in 2D and 8 in 3D, which take as many times longer, or those along
+            the axes that the loaded weights were trained with.
         progress: Is called with `(done, total)` tiles; None shows a bar where standard error is a terminal.
 
     Returns:

@@ -37,7 +37,7 @@ class Job:
         plan: How it is cut.
         prepare: How it is prepared.
         kind: `"probabilities"` or `"logits"`.
-        flips: Whether mirror images are averaged.
+        mirrors: Spatial axes along which mirror images are averaged.
     """
 
     network: Network
@@ -45,7 +45,7 @@ class Job:
     plan: Plan
     prepare: Preprocessing
     kind: str
-    flips: bool = False
+    mirrors: tuple[int, ...] = ()
 
 
 def rows(job: Job, progress: Progress) -> Iterator[np.ndarray]:
@@ -110,7 +110,7 @@ def _run(job: Job, image: np.ndarray, batch: tuple[tuple[int, ...], ...], statis
 
     tiles = [job.prepare.apply(_cut(job, image, tile), statistics, job.network.ndim) for tile in batch]
     tiles += [tiles[-1]] * (job.plan.batch - len(tiles))
-    return job.network.run(np.stack(tiles), job.kind, job.flips)
+    return job.network.run(np.stack(tiles), job.kind, job.mirrors)
 
 
 def _cut(job: Job, image: np.ndarray, tile: tuple[int, ...]) -> np.ndarray:

@@ -106,26 +106,24 @@ class Network:
             )
             raise ConfigError(message)
 
-    def run(self, batch: np.ndarray, kind: str, flips: bool = False) -> np.ndarray:
-        """Computes a batch of prepared tiles, with `flips` as the mean over all flips of the spatial axes.
+    def run(self, batch: np.ndarray, kind: str, mirrors: tuple[int, ...] = ()) -> np.ndarray:
+        """Computes a batch of prepared tiles, with `mirrors` as the mean over all mirror images along these axes.
 
         Args:
             batch: `(N, H, W, C)` or `(N, D, H, W, C)`, float32.
             kind: `"probabilities"` or `"logits"`.
-            flips: Whether to average over the 4 or 8 mirror images.
+            mirrors: Spatial axes, 0 being the first.
 
         Returns:
             `(N, H, W, classes)` or `(N, D, H, W, classes)`, float32.
         """
-        if not flips:
-            return self._run(batch, kind)
-        axes = range(1, self.ndim + 1)
-        sets = [turned for count in range(self.ndim + 1) for turned in itertools.combinations(axes, count)]
+        axes = [axis + 1 for axis in mirrors]
+        sets = [turned for count in range(len(axes) + 1) for turned in itertools.combinations(axes, count)]
         total = self._run(batch, kind)
         for turned in sets[1:]:
             index = tuple(slice(None, None, -1) if axis in turned else slice(None) for axis in range(self.ndim + 2))
             total = total + self._run(batch[index], kind)[index]
-        return total / len(sets)
+        return total / len(sets) if mirrors else total
 
     def _run(self, batch: np.ndarray, kind: str) -> np.ndarray:
         import numpy as np

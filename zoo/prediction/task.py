@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from zoo.prediction.network import Network
     from zoo.prediction.overlay import Palette
     from zoo.prediction.sources import Source
+    from zoo.weights.entry import Card
     from zoo.weights.preprocessing import Preprocessing
 
 
@@ -37,6 +38,7 @@ class Task:
         palette: A colour per class.
         prepare: How images are prepared; None where they are taken as they are.
         wish: How images are to be cut.
+        mirrors: Spatial axes along which mirror images are averaged.
     """
 
     network: Network
@@ -48,6 +50,7 @@ class Task:
     palette: Palette
     prepare: Preprocessing | None
     wish: Wish
+    mirrors: tuple[int, ...] = ()
 
     def plan(self, source: Source) -> Plan:
         """Returns how an image is cut."""
@@ -70,7 +73,7 @@ class Task:
             plan=plan,
             prepare=self._prepared(source),
             kind=kind_of(self.output),
-            flips=self.wish.flips,
+            mirrors=self.mirrors,
         )
         for part in rows(job, progress):
             made = self.convert(part)
@@ -132,4 +135,22 @@ def make_task(model: keras.Model, *, output: str, preprocessing: Preprocessing |
         palette=palette_for(network.classes, card.palette),
         prepare=prepare,
         wish=wish,
+        mirrors=_mirrors(network, card) if wish.flips else (),
     )
+
+
+def _mirrors(network: Network, card: Card) -> tuple[int, ...]:
+    """Returns the axes along which training mirrored images, all where that is not known.
+
+    Raises:
+        ConfigError: There is none.
+    """
+    if card.mirror_axes is None:
+        return tuple(range(network.ndim))
+    if not card.mirror_axes:
+        message = (
+            f"The weights of {network.name} have never seen mirror images, so averaging over them would spoil the result. "
+            "Received: flips=True; leave it out."
+        )
+        raise ConfigError(message)
+    return tuple(axis for axis in card.mirror_axes if axis < network.ndim)

@@ -149,6 +149,8 @@ class Card:
         classes: Names of the output's channels, in order.
         palette: A colour (red, green, blue) from 0 to 255 per class.
         preprocessing: How an image is prepared.
+        mirror_axes: Spatial axes along which training mirrored images, 0 being the first, D or H; None where that is not said.
+            Mirrored along others, an image may be one that the network has never seen the like of.
         licence: Of the weights, as an SPDX identifier.
         data: Name of the training data.
         data_url: Where that is.
@@ -160,7 +162,7 @@ class Card:
         published: Scores of others on the same data.
 
     Raises:
-        ConfigError: There are not as many colours as classes, or a class has two.
+        ConfigError: There are not as many colours as classes, a class has two, or an axis is none.
     """
 
     summary: str = ""
@@ -168,6 +170,7 @@ class Card:
     classes: tuple[str, ...] = ()
     palette: tuple[tuple[int, int, int], ...] = ()
     preprocessing: Preprocessing | None = None
+    mirror_axes: tuple[int, ...] | None = None
     licence: str = ""
     data: str = ""
     data_url: str = ""
@@ -187,6 +190,9 @@ class Card:
             raise ConfigError(message)
         if any(not 0 <= value <= 255 for colour in self.palette for value in colour):
             message = f"Colours are three whole numbers from 0 to 255. Received: palette={self.palette}"
+            raise ConfigError(message)
+        if self.mirror_axes is not None and not set(self.mirror_axes) <= {0, 1, 2}:
+            message = f"`mirror_axes` are some of 0, 1 and, for volumes, 2. Received: mirror_axes={self.mirror_axes}"
             raise ConfigError(message)
 
 
