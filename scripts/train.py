@@ -68,17 +68,30 @@ def main() -> None:
 def prepared(recipe: Recipe) -> Recipe:
     """Sets seed, determinism and precision in Keras, and returns the recipe with the precision that this machine gives."""
     training = recipe.training
+    precision = fitting(training.precision)
     keras.utils.set_random_seed(training.seed)
     if keras.backend.backend() == "tensorflow":
         import tensorflow as tf
 
         tf.config.experimental.enable_op_determinism()
-    if training.precision == "auto":
+    keras.config.set_dtype_policy(precision)
+    return msgspec.structs.replace(recipe, training=msgspec.structs.replace(training, precision=precision))
+
+
+def fitting(precision: str) -> str:
+    """Returns the dtype policy that this machine gives for a recipe's precision.
+
+    TensorFlow on a CPU without AVX-512 has no convolution in bfloat16: there it is `float32`, and a line says so.
+    """
+    if precision == "auto":
         has_gpu = any(device.startswith("gpu") for device in keras.distribution.list_devices())
-        fits = "mixed_bfloat16" if has_gpu else "float32"
-        training = msgspec.structs.replace(training, precision=fits)
-    keras.config.set_dtype_policy(training.precision)
-    return msgspec.structs.replace(recipe, training=training)
+        return "mixed_bfloat16" if has_gpu else "float32"
+    try:
+        keras.layers.Conv2D(4, 3, dtype=precision)(keras.ops.ones((1, 8, 8, 3)))
+    except Exception:  # noqa: BLE001  each backend has errors of its own for what it cannot compute
+        print(f"{precision} cannot be computed by {keras.backend.backend()} on this machine: float32 is taken.", flush=True)
+        return "float32"
+    return precision
 
 
 def compiled(recipe: Recipe) -> keras.Model:

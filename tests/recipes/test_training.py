@@ -247,6 +247,17 @@ def test_outputs_of_deep_supervision_learn_from_coarser_labels(recipe_file):
     assert coarse < 1e-3 < fine
 
 
+@pytest.mark.parametrize(("instructions", "precision"), [("DEFAULT", "float32"), ("AVX2", "mixed_bfloat16")])
+def test_where_a_precision_cannot_be_computed_float32_is_taken(instructions, precision, tmp_path):
+    code = f"import train; print('it is', train.fitting({precision!r}))"
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False, cwd=tmp_path,
+        env={**environment(), "PYTHONPATH": str(SCRIPTS), "ONEDNN_MAX_CPU_ISA": instructions},
+    )  # fmt: skip
+    assert "it is float32" in done.stdout, done.stderr
+    assert ("mixed_bfloat16 cannot be computed by tensorflow on this machine" in done.stdout) == (precision != "float32")
+
+
 def test_training_begins_with_the_weights_of_the_recipe(recipe_file):
     from train import compiled
     from training.recipe import read_recipe
@@ -309,7 +320,14 @@ def test_networks_with_other_tasks_are_refused(recipe_file):
 
 @needs_data
 def test_a_few_steps_on_real_crops(script, tmp_path):
-    few = ["model.name=resunet-v1-d3-f8", "training.steps=30", "training.rounds=3", "training.crop=[64, 64]", "training.warmup=3"]
+    few = [
+        "model.name=resunet-v1-d3-f8",
+        "training.precision=float32",
+        "training.steps=30",
+        "training.rounds=3",
+        "training.crop=[64, 64]",
+        "training.warmup=3",
+    ]
     settings = [part for each in [*few, "training.ema=0.5"] for part in ("--set", each)]
     done = script("train.py", SCRIPTS.parent / "recipes/nuclei.toml", "--data", NUCLEI, "--out", "out", *settings)
     assert done.returncode == 0, done.stderr
