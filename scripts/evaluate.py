@@ -1,6 +1,6 @@
 """Scores published or own weights: `python scripts/evaluate.py resunet-v1-d4-f16.nuclei-v1 --data FOLDER`.
 
-Prints the table of scores that the weights' card has, from `zoo.predict` on whole images.
+Prints the table of scores that the weights' card has, from `zoo.predict` on whole images; with `--flips` what it has with flips.
 """
 
 from __future__ import annotations

@@ -308,6 +308,21 @@ def test_a_further_training_says_how_near_it_came(named, plain, recipe_file, tmp
         repeat_weights.repeated(named, {**facts, "data": "0" * 64}, tmp_path)
 
 
+def test_further_trainings_stay_with_the_run_that_they_repeat(named, tmp_path, monkeypatch):
+    from training import manifest
+
+    path = tmp_path / "manifest.json"
+    monkeypatch.setattr(manifest, "MANIFEST", path)
+    repeat = zoo.Repeat(score=0.5, changes=("training.seed=9",))
+    manifest.replace_in_manifest(named.replace(repeats=(repeat,)))
+    manifest.replace_in_manifest(named.replace(summary="Other words."))
+    (kept,) = manifest.parse_manifest(path.read_bytes(), "it")
+    assert (kept.summary, kept.repeats, kept.default) == ("Other words.", (repeat,), True)
+    manifest.replace_in_manifest(named.replace(recipe=zoo.Recipe(command="anew", curve=((1, 2.0, 0.5),))))
+    (other,) = manifest.parse_manifest(path.read_bytes(), "it")
+    assert other.repeats == ()
+
+
 def test_networks_with_other_tasks_are_refused(recipe_file):
     from train import network
     from training.losses import losses_of
